@@ -1,0 +1,1 @@
+"""The nouns: one module per kind, spec and status. Imports pydantic only."""

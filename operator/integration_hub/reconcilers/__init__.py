@@ -1,0 +1,1 @@
+"""One flow per kind: gather → decide → act → report."""

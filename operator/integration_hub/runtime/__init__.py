@@ -1,0 +1,1 @@
+"""What controller-runtime is to Go: queue, cache, relist, due times, status writer, leader election."""
