@@ -39,7 +39,7 @@ class ApiError(PortError):
         self.retry_after = retry_after
 
 
-class NotLeader(PortError):
+class NotLeaderError(PortError):
     """A write was refused on our own side: this process does not hold the Lease (any more)."""
 
 
@@ -147,7 +147,7 @@ class ClusterReader(Protocol):
     def watch_metadata(
         self, resource: Resource, namespace: str | None, resource_version: str
     ) -> AsyncIterator[MetadataChange]:
-        """Metadata-only watch with bookmarks. Ends quietly at the server's timeout; ApiError(410) when too old."""
+        """Metadata-only watch with bookmarks. Ends quietly at the server's timeout; raises 410 when too old."""
         ...
 
 
