@@ -147,7 +147,7 @@ class ClusterReader(Protocol):
     def watch_metadata(
         self, resource: Resource, namespace: str | None, resource_version: str
     ) -> AsyncIterator[MetadataChange]:
-        """Metadata-only watch with bookmarks. Ends quietly at the server's timeout; raises 410 when too old."""
+        """Metadata-only watch with bookmarks; ends quietly at its timeout, raises 410 when too old."""
         ...
 
 

@@ -1,0 +1,374 @@
+"""Integration: one tenant's connection to an outside system."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from integration_hub.api.conditions import StatusBase
+from integration_hub.api.meta import (
+    Column,
+    Duration,
+    FreeJson,
+    KindInfo,
+    ListMap,
+    ListSet,
+    LocalReference,
+    Model,
+    NamespaceName,
+    ObjectName,
+    Rule,
+    Timestamp,
+)
+from integration_hub.api.provider import AuthType, HttpMethod
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Text = Annotated[str, Field(max_length=1024)]
+
+
+class Environment(StrEnum):
+    PRODUCTION = "PRODUCTION"
+    SANDBOX = "SANDBOX"
+    TEST = "TEST"
+
+
+class Phase(StrEnum):
+    """One word for where an Integration stands."""
+
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"
+    ERROR = "ERROR"
+    PENDING_AUTH = "PENDING_AUTH"
+
+
+class HealthStatus(StrEnum):
+    """Verdict on a connection or a product; connections are never offline."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+    OFFLINE = "offline"
+
+
+class ProviderRef(Model):
+    """Names the provider."""
+
+    RULES = (
+        Rule(
+            "!has(self.__namespace__) || self.kind == 'IntegrationProvider'",
+            "namespace is for kind IntegrationProvider: a ClusterIntegrationProvider has none",
+            ".namespace",
+        ),
+    )
+
+    kind: Literal["ClusterIntegrationProvider", "IntegrationProvider"] = Field(
+        default="ClusterIntegrationProvider", description="Which of the two provider kinds."
+    )
+    name: ObjectName = Field(description="Name of the provider.")
+    namespace: NamespaceName | None = Field(
+        default=None,
+        description="Namespace of an IntegrationProvider that is shared with this one; its own by default.",
+    )
+    accepted_hosts: Annotated[
+        list[Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9.*:-]+$")]],
+        ListSet(),
+        Field(max_length=16),
+    ] = Field(
+        default_factory=list,
+        description="Hosts that credentials may go to after the provider changed (reason ProviderChanged).",
+    )
+
+
+class Rotation(Model):
+    """When and how credentials are replaced."""
+
+    interval: Duration = Field(default="90d", description="Age at which credentials are due, such as 90d.")
+    strategy: Literal["Auto", "Manual"] = Field(
+        default="Auto",
+        description="Auto rotates where the provider can and marks RotationDue elsewhere; Manual only marks.",
+    )
+    write_back: bool = Field(
+        default=False, description="Let the hub write a rotated API key into the Secret named by secretRef."
+    )
+
+
+class Credentials(Model):
+    """Where the secrets are. They never sit in a spec."""
+
+    secret_ref: LocalReference | None = Field(
+        default=None, description="Secret in this namespace that holds the credentials."
+    )
+    refresh_before_seconds: int = Field(
+        default=300, description="Refresh a token this many seconds before it expires.", ge=0, le=86_400
+    )
+    rotation: Rotation | None = Field(default=None, description="Rotation; none by default.")
+
+
+class Retry(Model):
+    """How failed calls are repeated."""
+
+    enabled: bool = Field(default=True, description="Whether failed calls are repeated at all.")
+    max_retries: int = Field(default=3, description="Repetitions after the first attempt.", ge=0, le=10)
+    base_delay_milliseconds: int = Field(
+        default=1000, description="Delay before the first repetition.", ge=10, le=60_000
+    )
+    max_delay_milliseconds: int = Field(default=30_000, description="Longest delay.", ge=10, le=600_000)
+    backoff_multiplier: float = Field(
+        default=2, description="Growth of the delay from one repetition to the next.", ge=1, le=10
+    )
+
+
+class CircuitBreaker(Model):
+    """When calls are stopped for a while."""
+
+    failure_threshold: int = Field(default=5, description="Failures in a row that open it.", ge=1, le=1000)
+    success_threshold: int = Field(default=3, description="Successes that close it again.", ge=1, le=1000)
+    open_seconds: int = Field(
+        default=30, description="Seconds it stays open before trial calls.", ge=1, le=3600
+    )
+
+
+class HealthCheck(Model):
+    """How often the connection is tried, and how many answers make a verdict."""
+
+    enabled: bool = Field(default=True, description="Whether the connection is probed at all.")
+    interval_seconds: int | None = Field(
+        default=None,
+        description="Seconds between probes; the provider's own interval by default.",
+        ge=5,
+        le=86_400,
+    )
+    path: str | None = Field(
+        default=None, description="Path to probe instead of the provider's.", max_length=2048, pattern=r"^/"
+    )
+    failure_threshold: int = Field(
+        default=3, description="Failures in a row that make a connected Integration unhealthy.", ge=1, le=20
+    )
+    success_threshold: int = Field(
+        default=1, description="Successes in a row that make an unhealthy one healthy.", ge=1, le=20
+    )
+    window_minutes: int = Field(
+        default=60, description="Length of the window for uptime and error rate.", ge=5, le=1440
+    )
+
+
+class SyncPolicy(Model):
+    """Data synchronisation in short form; it makes an owned SyncJob."""
+
+    auto: bool = Field(default=False, description="Whether the schedule runs by itself.")
+    schedule: str = Field(
+        default="", description="Duration, cron line, or hourly, daily, weekly.", max_length=64
+    )
+
+
+class Batch(Model):
+    """Bounds of batch calls."""
+
+    max_calls: int = Field(default=50, description="Calls allowed in one batch.", ge=1, le=1000)
+    parallelism: int = Field(default=5, description="Calls in flight at once.", ge=1, le=50)
+
+
+class Logging(Model):
+    """What is kept of requests and answers."""
+
+    bodies: Literal["none", "errors", "all"] = Field(
+        default="none",
+        description="Keep no bodies, those of failed calls, or all; always redacted and capped.",
+    )
+
+
+class ConnectionTest(Model):
+    """A call that must succeed, run on request or with the health check."""
+
+    name: Annotated[str, Field(min_length=1, max_length=63)] = Field(description="Its name.")
+    method: HttpMethod = Field(default="GET", description="HTTP method.")
+    path: str = Field(description="Path appended to the provider's base URL.", max_length=2048, pattern=r"^/")
+    expect: Annotated[str, Field(max_length=1024)] = Field(
+        default="status < 400", description="CEL over status, headers and body; true means passed."
+    )
+
+
+class IntegrationSpec(Model):
+    """One tenant's connection: provider, configuration, credentials by reference, and policies."""
+
+    display_name: Annotated[str, Field(max_length=128)] = Field(
+        default="", description="Name as people know it."
+    )
+    description: Annotated[str, Field(max_length=1024)] = Field(default="", description="What it is for.")
+    provider_ref: ProviderRef = Field(description="What is connected.")
+    config: Annotated[dict[str, Any], FreeJson(64)] = Field(
+        default_factory=dict,
+        description="Settings that the provider's configSchema asks for. Never a secret: those go into the "
+        "Secret that credentials.secretRef names.",
+    )
+    environment: Environment = Field(
+        default=Environment.PRODUCTION,
+        description="Which of the vendor's worlds it speaks to; one Integration per provider and environment.",
+    )
+    instance: Annotated[str, Field(max_length=63, pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$")] = Field(
+        default="", description="Tells several Integrations with one provider and environment apart."
+    )
+    region: Annotated[str, Field(max_length=63)] = Field(
+        default="", description="One of the provider's regions; its base URL by default."
+    )
+    auth_type: AuthType | None = Field(
+        default=None, description="Which of the provider's authentication modes; its first by default."
+    )
+    credentials: Credentials = Field(default_factory=Credentials, description="Where the secrets are.")
+    enabled: bool = Field(default=True, description="False stops every call, probe and sync.")
+    timeout_seconds: int = Field(default=30, description="Deadline of one call, in seconds.", ge=1, le=300)
+    retry: Retry = Field(default_factory=Retry, description="How failed calls are repeated.")
+    circuit_breaker: CircuitBreaker = Field(
+        default_factory=CircuitBreaker, description="When calls are stopped for a while."
+    )
+    health_check: HealthCheck = Field(default_factory=HealthCheck, description="How the connection is tried.")
+    sync: SyncPolicy = Field(default_factory=SyncPolicy, description="Data synchronisation in short form.")
+    batch: Batch = Field(default_factory=Batch, description="Bounds of batch calls.")
+    logging: Logging = Field(default_factory=Logging, description="What is kept of requests and answers.")
+    tests: Annotated[list[ConnectionTest], ListMap(("name",)), Field(max_length=16)] = Field(
+        default_factory=list, description="Calls that must succeed."
+    )
+
+
+class Health(Model):
+    """The connection's health. The verdict is a fact; the figures ride along with the next write."""
+
+    status: HealthStatus = Field(default=HealthStatus.UNKNOWN, description="The verdict.")
+    last_check: Timestamp | None = Field(
+        default=None, description="When it was last tried (figures of the last write)."
+    )
+    response_time: Count | None = Field(default=None, description="Time of the last answer, in milliseconds.")
+    uptime: Percent | None = Field(
+        default=None, description="Share of successful checks in the window, in percent."
+    )
+    error_rate: Percent | None = Field(
+        default=None, description="Share of failed checks in the window, in percent."
+    )
+    last_error: Text | None = Field(default=None, description="What went wrong last, without secrets.")
+    consecutive_failures: Count = Field(default=0, description="Failed checks in a row.")
+
+
+class OAuthStatus(Model):
+    """Where an OAuth connection stands. Never holds a token."""
+
+    expires_at: Timestamp | None = Field(default=None, description="When the access token expires.")
+    next_refresh_at: Timestamp | None = Field(default=None, description="When it will be refreshed.")
+    connect_url: Annotated[str, Field(max_length=2048)] | None = Field(
+        default=None, description="Page where a person connects; it holds no state."
+    )
+
+
+class CredentialsStatus(Model):
+    """Age of the credentials."""
+
+    auth_type: AuthType | None = Field(default=None, description="The authentication mode in use.")
+    secret_version: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, description="resourceVersion of the Secret that was last read."
+    )
+    expires_at: Timestamp | None = Field(default=None, description="When they expire, where that is known.")
+    next_refresh_at: Timestamp | None = Field(default=None, description="When they will be refreshed.")
+    last_rotated_at: Timestamp | None = Field(default=None, description="When they were last replaced.")
+    next_rotation_at: Timestamp | None = Field(default=None, description="When they are due for replacement.")
+    rotation_due: bool = Field(default=False, description="Whether replacement is due.")
+
+
+class AcceptedProvider(Model):
+    """The provider that credentials were first sent to; a different one needs consent."""
+
+    uid: Annotated[str, Field(max_length=64)] = Field(description="uid of the provider object.")
+    generation: int = Field(description="Its generation when last acted on.", ge=0, le=2**53)
+    hosts: Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=16)] = Field(
+        default_factory=list, description="Hosts that credentials may go to."
+    )
+
+
+class CircuitStatus(Model):
+    """State of the circuit breaker."""
+
+    state: Literal["closed", "open", "halfOpen"] = Field(default="closed", description="Its state.")
+    opened_at: Timestamp | None = Field(default=None, description="When it last opened.")
+    retry_at: Timestamp | None = Field(default=None, description="When trial calls begin.")
+
+
+class SyncStatus(Model):
+    """Synchronisation in short form."""
+
+    last_sync_at: Timestamp | None = Field(default=None, description="When a sync last ended.")
+    next_sync_at: Timestamp | None = Field(default=None, description="When the next one starts.")
+
+
+class LastTest(Model):
+    """Outcome of the last connection test that somebody asked for."""
+
+    requested: Annotated[str, Field(max_length=64)] = Field(
+        description="Value of the request annotation it answers."
+    )
+    result: HealthStatus = Field(description="The verdict.")
+    at: Timestamp = Field(description="When it ran.")
+    message: Text = Field(default="", description="What a person should know.")
+
+
+class IntegrationStatus(StatusBase):
+    """What the hub observed of an Integration."""
+
+    phase: Phase | None = Field(default=None, description="ACTIVE, PAUSED, ERROR or PENDING_AUTH.")
+    health: Health = Field(default_factory=Health, description="The connection's health.")
+    credentials: CredentialsStatus | None = Field(default=None, description="Age of the credentials.")
+    oauth: OAuthStatus | None = Field(default=None, description="Where an OAuth connection stands.")
+    accepted_provider: AcceptedProvider | None = Field(default=None, description="The provider in use.")
+    circuit: CircuitStatus | None = Field(default=None, description="State of the circuit breaker.")
+    sync: SyncStatus | None = Field(default=None, description="Synchronisation in short form.")
+    last_test: LastTest | None = Field(default=None, description="The last test that somebody asked for.")
+    last_successful_call: Timestamp | None = Field(default=None, description="When a call last succeeded.")
+    last_error: Text | None = Field(default=None, description="What went wrong last, without secrets.")
+    last_error_at: Timestamp | None = Field(default=None, description="When it went wrong.")
+    error_count: Count = Field(default=0, description="Failed checks and calls since creation.")
+    external_account_id: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None, description="The vendor's own id of the connected account."
+    )
+    updated_at: Timestamp | None = Field(
+        default=None, description="When the spec last changed, as seen here."
+    )
+
+
+INTEGRATION = KindInfo(
+    kind="Integration",
+    plural="integrations",
+    singular="integration",
+    short_names=("intg",),
+    spec=IntegrationSpec,
+    status=IntegrationStatus,
+    description="One tenant's connection to an outside system: which provider, with which settings, "
+    "with which credentials, and how its health is watched.",
+    columns=(
+        Column("Provider", ".spec.providerRef.name", "What is connected."),
+        Column("Env", ".spec.environment", "Which of the vendor's worlds."),
+        Column("Phase", ".status.phase", "ACTIVE, PAUSED, ERROR or PENDING_AUTH."),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether it works."),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why, in one stable word."),
+        Column("Health", ".status.health.status", "Verdict of the probes.", priority=1),
+        Column("Uptime", ".status.health.uptime", "Percent of successful checks.", "number", priority=1),
+        Column("Expires", ".status.credentials.expiresAt", "When credentials expire.", "date", priority=1),
+        Column("Message", '.status.conditions[?(@.type=="Ready")].message', "What to do.", priority=1),
+        Column("Age", ".metadata.creationTimestamp", "Time since creation.", "date"),
+    ),
+    riders=frozenset(
+        {
+            "health.lastCheck",
+            "health.responseTime",
+            "health.uptime",
+            "health.errorRate",
+            "health.lastError",
+            "health.consecutiveFailures",
+            "lastSuccessfulCall",
+            "lastError",
+            "lastErrorAt",
+            "errorCount",
+        }
+    ),
+    selectable_fields=(".spec.providerRef.name", ".spec.environment", ".status.phase"),
+)

@@ -1,0 +1,425 @@
+"""Providers: what can be connected. One spec, two scopes, as with ClusterIssuer and Issuer.
+
+The bundled catalogue consists of ClusterIntegrationProviders; a tenant's own, called a custom
+integration, is an IntegrationProvider that other namespaces may use if `sharedWith` names them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from integration_hub.api.conditions import StatusBase
+from integration_hub.api.meta import (
+    Column,
+    Expression,
+    FreeJson,
+    KindInfo,
+    ListMap,
+    ListSet,
+    LocalReference,
+    Model,
+    Rule,
+    Timestamp,
+)
+
+
+class AuthType(StrEnum):
+    """How a call proves who it is. The first four are the catalogue's own words, the rest our additions."""
+
+    API_KEY = "API_KEY"
+    OAUTH2 = "OAUTH2"
+    BASIC = "BASIC"
+    NONE = "NONE"
+    BEARER = "BEARER"
+    OAUTH2_CLIENT_CREDENTIALS = "OAUTH2_CLIENT_CREDENTIALS"
+    JWT_BEARER = "JWT_BEARER"
+    TWO_STEP = "TWO_STEP"
+    AWS_SIGV4 = "AWS_SIGV4"
+
+
+class Category(StrEnum):
+    """What kind of outside system it is. An open list in meaning, closed in spelling."""
+
+    LOAD_BOARD = "LOAD_BOARD"
+    ACCOUNTING = "ACCOUNTING"
+    ELD = "ELD"
+    CRM = "CRM"
+    RATING = "RATING"
+    TRACKING = "TRACKING"
+    PAYMENT = "PAYMENT"
+    EDI = "EDI"
+    CAD = "cad"
+    SIMULATION = "simulation"
+    EDA = "eda"
+    PROJECT_MANAGEMENT = "project-management"
+    COMMUNICATION = "communication"
+    VERSION_CONTROL = "version-control"
+    CLOUD_STORAGE = "cloud-storage"
+    CI_CD = "ci-cd"
+    TESTING = "testing"
+    MONITORING = "monitoring"
+    CUSTOM = "custom"
+
+
+HttpMethod = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+Url = Annotated[str, Field(min_length=1, max_length=2048)]
+Template = Annotated[str, Field(max_length=2048)]
+"""Text that may hold `{{ … }}` placeholders, each a CEL expression over `config`."""
+HeaderValues = Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=32)]
+Word = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class ApiKeyPlacement(Model):
+    """Where an API key goes in a request."""
+
+    location: Literal["header", "query"] = Field(
+        default="header", alias="in", description="Send the key in a header or in the query string."
+    )
+    name: Word = Field(
+        default="Authorization",
+        description="Name of the header or query parameter that carries the key.",
+        pattern=r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$",
+    )
+    prefix: str = Field(
+        default="", description="Text put before the key, such as `Token ` or `Bot `.", max_length=32
+    )
+
+
+class AuthMode(Model):
+    """One way to authenticate with the provider, with the keys it expects in the Secret."""
+
+    RULES = (
+        Rule(
+            "!has(self.apiKey) || self.type == 'API_KEY'",
+            "apiKey belongs to a mode of type API_KEY: remove it or change type",
+            ".apiKey",
+        ),
+    )
+
+    type: AuthType = Field(description="The authentication scheme.")
+    api_key: ApiKeyPlacement | None = Field(
+        default=None,
+        description="Where the key of an API_KEY mode goes; by default the Authorization header.",
+    )
+    secret_keys: Annotated[dict[str, Word], Field(max_length=16)] = Field(
+        default_factory=dict,
+        description="Renames the keys read from the Secret: what the scheme calls it (apiKey, token, "
+        "username, password) to the key that holds it.",
+    )
+    extra_headers: HeaderValues = Field(
+        default_factory=dict,
+        description="Further headers whose values come from the Secret: header name to Secret key, for "
+        "providers that want two keys.",
+    )
+    description: str = Field(
+        default="", description="How a person gets these credentials from the provider.", max_length=1024
+    )
+
+
+class OAuthConfig(Model):
+    """The provider's OAuth 2.0 endpoints and habits (RFC 6749, RFC 7636)."""
+
+    authorize_url: Template | None = Field(default=None, description="Authorization endpoint.")
+    token_url: Template = Field(description="Token endpoint.", min_length=1)
+    revoke_url: Template | None = Field(default=None, description="Revocation endpoint (RFC 7009).")
+    scopes: Annotated[list[Word], ListSet(), Field(max_length=64)] = Field(
+        default_factory=list, description="Scopes asked for by default, the fewest that serve."
+    )
+    scope_separator: Literal[" ", ","] = Field(
+        default=" ", description="What joins scopes in the request; a blank unless the vendor differs."
+    )
+    pkce: bool = Field(default=True, description="Use PKCE with S256 (RFC 7636).")
+    client_authentication: Literal["basic", "body", "private_key_jwt", "none"] = Field(
+        default="basic", description="How the client proves itself at the token endpoint."
+    )
+    authorize_params: HeaderValues = Field(
+        default_factory=dict, description="Further parameters of the authorization request."
+    )
+    token_params: HeaderValues = Field(
+        default_factory=dict, description="Further parameters of every token request."
+    )
+    issuer: Url | None = Field(
+        default=None, description="Expected `iss` of the authorization response (RFC 9207)."
+    )
+    client_secret_ref: LocalReference | None = Field(
+        default=None,
+        description="Secret with clientId and clientSecret: in the hub's namespace for a cluster "
+        "provider, in its own namespace otherwise.",
+    )
+
+
+class ClassRule(Model):
+    """Sorts an answer into a failure class; the first rule whose expression is true decides."""
+
+    when: Expression = Field(
+        description="CEL over `status` (int), `headers` (lower-case names), `body` (decoded JSON or null) "
+        "and `text`; true if this rule applies."
+    )
+    result: Literal["success", "transient", "rateLimited", "config", "expired", "revoked"] = Field(
+        description="What it means: success; transient (try again); rateLimited; config (the request or "
+        "its settings are wrong); expired (refresh the token); revoked (a person must reconnect)."
+    )
+    message: str = Field(
+        default="",
+        description="What to tell a person; may hold `{{ … }}` placeholders over the same variables.",
+        max_length=512,
+    )
+
+
+class ProbeSpec(Model):
+    """One cheap read-only request that shows whether credentials and connection work."""
+
+    method: Literal["GET", "HEAD", "POST"] = Field(default="GET", description="HTTP method of the probe.")
+    path: Template = Field(default="/", description="Path (and query) appended to baseUrl.")
+    headers: HeaderValues = Field(default_factory=dict, description="Headers of the probe alone.")
+    body: str = Field(default="", description="Body of a POST probe, sent as it is.", max_length=4096)
+    interval_seconds: int = Field(
+        default=60,
+        description="Seconds between probes unless the Integration says otherwise; long where calls are "
+        "counted by the year.",
+        ge=5,
+        le=86_400,
+    )
+
+
+class RateLimit(Model):
+    """A sliding window of calls."""
+
+    requests: int = Field(description="Calls allowed within one window.", ge=1, le=10_000_000)
+    window_seconds: int = Field(description="Length of the window in seconds.", ge=1, le=31_622_400)
+
+
+class RateLimitHeaders(Model):
+    """Response headers by which the provider tells what is left of its limit."""
+
+    remaining: Word | None = Field(default=None, description="Header with the number of calls left.")
+    reset: Word | None = Field(
+        default=None, description="Header with the time of renewal (epoch seconds or seconds from now)."
+    )
+
+
+class Support(Model):
+    """What the provider can do beyond single calls."""
+
+    webhooks: bool = Field(default=False, description="Sends webhooks.")
+    batch: bool = Field(default=False, description="Takes several calls in one request.")
+    realtime: bool = Field(default=False, description="Streams changes as they happen.")
+
+
+class Parameter(Model):
+    """A parameter of a named endpoint."""
+
+    name: Word = Field(description="Its name.")
+    location: Literal["query", "path", "header"] = Field(
+        default="query", alias="in", description="Where it goes."
+    )
+    type: Literal["string", "number", "integer", "boolean", "array", "object"] = Field(
+        default="string", description="JSON type of its value."
+    )
+    required: bool = Field(default=False, description="Whether a call without it is refused.")
+    description: str = Field(default="", description="What it means.", max_length=1024)
+
+
+class Endpoint(Model):
+    """A call with a name, for people who should not have to know paths."""
+
+    name: Word = Field(description="Its name, unique within the provider.")
+    kind: Literal["rest", "graphql"] = Field(default="rest", description="REST path or GraphQL document.")
+    method: HttpMethod = Field(default="GET", description="HTTP method.")
+    path: Template = Field(description="Path appended to baseUrl.", min_length=1)
+    description: str = Field(default="", description="What the call does.", max_length=1024)
+    parameters: Annotated[list[Parameter], ListMap(("name",)), Field(max_length=32)] = Field(
+        default_factory=list, description="Parameters, checked before the call."
+    )
+    request_body: Annotated[dict[str, Any], FreeJson()] | None = Field(
+        default=None, description="Body fields: name to type word, or a JSON Schema."
+    )
+    response_schema: Annotated[dict[str, Any], FreeJson()] | None = Field(
+        default=None, description="JSON Schema the answer is checked against, if given."
+    )
+    cache_ttl_seconds: int = Field(
+        default=0, description="Seconds a GET's answer may be served again; 0 never.", ge=0, le=86_400
+    )
+
+
+class WebhookEvent(Model):
+    """An event type that the provider announces by webhook."""
+
+    event: Word = Field(description="Event type, such as `project.created`.")
+    description: str = Field(default="", description="When it is sent.", max_length=1024)
+    payload_schema: Annotated[dict[str, Any], FreeJson()] | None = Field(
+        default=None, description="JSON Schema (or field map) of the payload."
+    )
+
+
+class Entity(Model):
+    """A collection that can be synchronised: how to read, page and recognise its records."""
+
+    name: Word = Field(description="Its name, such as `issues`.")
+    read_path: Template = Field(description="Path that lists it.", min_length=1)
+    write_path: Template | None = Field(default=None, description="Path that records are written to.")
+    records: Expression | None = Field(
+        default=None,
+        description="CEL over `body` that gives the list of records; the body itself by default.",
+    )
+    id_field: Word = Field(default="id", description="Field that identifies a record.")
+    cursor_field: Word | None = Field(default=None, description="Field that grows with every change.")
+    paging: Annotated[dict[str, Any], FreeJson(16)] = Field(
+        default_factory=dict,
+        description="How pages follow each other: type link, cursor, offset or page, and its fields.",
+    )
+
+
+class Widget(Model):
+    """A small piece of data for a workspace's dashboard."""
+
+    id: Word = Field(description="Its id.")
+    title: Word = Field(description="Its title.")
+    path: Template = Field(description="Path of the call that feeds it.", min_length=1)
+    transform: Expression | None = Field(default=None, description="CEL over `body` that shapes the data.")
+    ttl_seconds: int = Field(default=60, description="Seconds the data may be served again.", ge=1, le=86_400)
+
+
+class ProviderSpec(Model):
+    """What can be connected: authentication, addresses, configuration, probe, limits and abilities."""
+
+    RULES = (
+        Rule(
+            "self.authModes.exists(m, m.type == 'OAUTH2') ? has(self.oauth) : true",
+            "a mode of type OAUTH2 needs spec.oauth with its endpoints",
+            ".oauth",
+        ),
+        Rule(
+            "self.authModes.all(m, self.authModes.exists_one(n, n.type == m.type))",
+            "each authentication type may be listed once",
+            ".authModes",
+        ),
+    )
+
+    display_name: Word = Field(description="Name as people know it.")
+    description: str = Field(default="", description="What it is, in a sentence or two.", max_length=2048)
+    category: Category = Field(description="What kind of system it is.")
+    state: Literal["ACTIVE", "INACTIVE", "DEPRECATED"] = Field(
+        default="ACTIVE", description="INACTIVE providers take no new calls; DEPRECATED ones still work."
+    )
+    audiences: Annotated[list[Word], ListSet(), Field(max_length=16)] = Field(
+        default_factory=list, description="Whose workspace it suits, such as common, cto or cfo."
+    )
+    base_url: Template = Field(
+        description="Root of every call. May hold `{{ config.site }}` placeholders; paths are appended to it as "
+        "written.",
+        min_length=1,
+    )
+    api_version: str = Field(
+        default="", description="Version of the vendor's API this describes.", max_length=64
+    )
+    documentation_url: str = Field(default="", description="The vendor's documentation.", max_length=2048)
+    auth_modes: Annotated[list[AuthMode], Field(min_length=1, max_length=9)] = Field(
+        description="Ways to authenticate; the first is the default."
+    )
+    oauth: OAuthConfig | None = Field(default=None, description="OAuth endpoints, for OAUTH2 modes.")
+    config_schema: Annotated[dict[str, Any], FreeJson(64)] = Field(
+        default_factory=dict,
+        description="What an Integration's config must look like: a JSON Schema, or a map of field name to "
+        "{type, required, description, default}.",
+    )
+    credentials_schema: Annotated[dict[str, Any], FreeJson(64)] = Field(
+        default_factory=dict, description="What the Secret must hold, in the same two forms."
+    )
+    default_headers: HeaderValues = Field(
+        default_factory=dict, description="Headers sent with every call, such as an API version."
+    )
+    probe: ProbeSpec | None = Field(default=None, description="The request that shows that it works.")
+    classes: Annotated[list[ClassRule], Field(max_length=16)] = Field(
+        default_factory=list,
+        description="How answers are sorted where HTTP statuses do not tell all; first match wins.",
+    )
+    rate_limit: RateLimit | None = Field(
+        default=None, description="The provider's limit; absent means none known."
+    )
+    rate_limit_headers: RateLimitHeaders | None = Field(
+        default=None, description="Headers that tell what is left of the limit."
+    )
+    quota: RateLimit | None = Field(
+        default=None,
+        description="A second, long limit, such as calls a year, which probes are counted against.",
+    )
+    supports: Support = Field(default_factory=Support, description="What it can do beyond single calls.")
+    endpoints: Annotated[list[Endpoint], ListMap(("name",)), Field(max_length=64)] = Field(
+        default_factory=list, description="Named calls."
+    )
+    webhooks: Annotated[list[WebhookEvent], ListMap(("event",)), Field(max_length=64)] = Field(
+        default_factory=list, description="Event types it announces."
+    )
+    signature_profile: str = Field(
+        default="", description="Name of the signature profile of its webhooks.", max_length=63
+    )
+    entities: Annotated[list[Entity], ListMap(("name",)), Field(max_length=64)] = Field(
+        default_factory=list, description="Collections that can be synchronised."
+    )
+    widgets: Annotated[list[Widget], ListMap(("id",)), Field(max_length=32)] = Field(
+        default_factory=list, description="Dashboard data it can feed."
+    )
+    regions: Annotated[dict[str, Url], Field(max_length=32)] = Field(
+        default_factory=dict, description="Region name to base URL, where the vendor runs several."
+    )
+    shared_with: Annotated[
+        list[Annotated[str, Field(max_length=63, pattern=r"^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$")]],
+        ListSet(),
+        Field(max_length=256),
+    ] = Field(
+        default_factory=list,
+        description='Namespaces that may use a namespaced provider besides its own; "*" means all.',
+    )
+
+
+class ProviderStatus(StatusBase):
+    """What the hub observed of a provider."""
+
+    integration_count: int = Field(default=0, description="Integrations that use it.", ge=0, le=10_000_000)
+    updated_at: Timestamp | None = Field(
+        default=None, description="When its spec last changed, as seen here."
+    )
+
+
+def _columns() -> tuple[Column, ...]:
+    return (
+        Column("Name", ".spec.displayName", "Name as people know it."),
+        Column("Category", ".spec.category", "What kind of system it is."),
+        Column("Auth", ".spec.authModes[0].type", "Default authentication."),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether it can be used."),
+        Column("Used", ".status.integrationCount", "Integrations that use it.", "integer"),
+        Column("State", ".spec.state", "Whether the vendor's offer is current.", priority=1),
+        Column("Base-Url", ".spec.baseUrl", "Root of every call.", priority=1),
+        Column("Age", ".metadata.creationTimestamp", "Time since creation.", "date"),
+    )
+
+
+CLUSTER_INTEGRATION_PROVIDER = KindInfo(
+    kind="ClusterIntegrationProvider",
+    plural="clusterintegrationproviders",
+    singular="clusterintegrationprovider",
+    short_names=("ciprov",),
+    namespaced=False,
+    spec=ProviderSpec,
+    status=ProviderStatus,
+    description="An outside system that every namespace may connect to. The bundled catalogue is made of these.",
+    columns=_columns(),
+    selectable_fields=(".spec.category", ".spec.state"),
+)
+
+INTEGRATION_PROVIDER = KindInfo(
+    kind="IntegrationProvider",
+    plural="integrationproviders",
+    singular="integrationprovider",
+    short_names=("iprov",),
+    spec=ProviderSpec,
+    status=ProviderStatus,
+    description="An outside system that one namespace defines for itself: a custom integration. Other "
+    "namespaces may use it if spec.sharedWith names them.",
+    columns=_columns(),
+    selectable_fields=(".spec.category", ".spec.state"),
+)
