@@ -207,7 +207,7 @@ class IntegrationSpec(Model):
     )
     environment: Environment = Field(
         default=Environment.PRODUCTION,
-        description="Which of the vendor's worlds it speaks to; one Integration per provider and environment.",
+        description="Which of the vendor's worlds it speaks to: one Integration per provider and each.",
     )
     instance: Annotated[str, Field(max_length=63, pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$")] = Field(
         default="", description="Tells several Integrations with one provider and environment apart."

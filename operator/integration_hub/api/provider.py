@@ -309,8 +309,8 @@ class ProviderSpec(Model):
         default_factory=list, description="Whose workspace it suits, such as common, cto or cfo."
     )
     base_url: Template = Field(
-        description="Root of every call. May hold `{{ config.site }}` placeholders; paths are appended to it as "
-        "written.",
+        description="Root of every call. May hold `{{ config.site }}` placeholders; paths are appended to it "
+        "as written.",
         min_length=1,
     )
     api_version: str = Field(
@@ -406,7 +406,7 @@ CLUSTER_INTEGRATION_PROVIDER = KindInfo(
     namespaced=False,
     spec=ProviderSpec,
     status=ProviderStatus,
-    description="An outside system that every namespace may connect to. The bundled catalogue is made of these.",
+    description="An outside system that every namespace may connect to. The catalogue is made of these.",
     columns=_columns(),
     selectable_fields=(".spec.category", ".spec.state"),
 )

@@ -3,100 +3,118 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
 class Reason(StrEnum):
-    """Why a condition has its status. The value is the word on the wire; the comment is its meaning."""
+    """Why a condition has its status: the word on the wire, and its meaning for the reference."""
+
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
 
     # Life of any object
-    PENDING = "Pending"  # not looked at yet
-    SUCCEEDED = "Succeeded"  # everything the spec asks for holds
-    PROGRESSING = "Progressing"  # on the way; look again later
-    PAUSED = "Paused"  # switched off by the user
-    DELETING = "Deleting"  # going away
-    INVALID_SPEC = "InvalidSpec"  # the object cannot be read at all
-    DUPLICATE = "Duplicate"  # an older object already holds this key
-    UNIQUE = "Unique"  # no other object holds this key
+    PENDING = "Pending", "not looked at yet"
+    SUCCEEDED = "Succeeded", "everything the spec asks for holds"
+    PROGRESSING = "Progressing", "on the way; the hub looks again by itself"
+    PAUSED = "Paused", "switched off by its owner"
+    DELETING = "Deleting", "the object is going away"
+    INVALID_SPEC = "InvalidSpec", "the object cannot be read as its kind"
+    DUPLICATE = "Duplicate", "an older object already holds this key"
+    UNIQUE = "Unique", "no other object holds this key"
 
     # Providers
-    PROVIDER_NOT_FOUND = "ProviderNotFound"
-    PROVIDER_NOT_SHARED = "ProviderNotShared"
-    PROVIDER_INVALID = "ProviderInvalid"
-    PROVIDER_INACTIVE = "ProviderInactive"
-    PROVIDER_CHANGED = "ProviderChanged"
-    ACCEPTED = "Accepted"
-    EXPRESSION_INVALID = "ExpressionInvalid"
-    SCHEMA_INVALID = "SchemaInvalid"
+    PROVIDER_NOT_FOUND = "ProviderNotFound", "providerRef names no provider"
+    PROVIDER_NOT_SHARED = "ProviderNotShared", "the provider's namespace does not share it with this one"
+    PROVIDER_INVALID = "ProviderInvalid", "the provider's own spec has an error; see its conditions"
+    PROVIDER_INACTIVE = "ProviderInactive", "the provider takes no new calls"
+    PROVIDER_CHANGED = (
+        "ProviderChanged",
+        "the provider was replaced, or credentials would go to a host nobody agreed to",
+    )
+    ACCEPTED = "Accepted", "the object is well formed and in use"
+    EXPRESSION_INVALID = "ExpressionInvalid", "a CEL expression does not compile"
+    SCHEMA_INVALID = "SchemaInvalid", "a configSchema or credentialsSchema is no schema"
 
     # Configuration and credentials
-    CONFIG_VALID = "ConfigValid"
-    CONFIG_INVALID = "ConfigInvalid"
-    SECRET_IN_CONFIG = "SecretInConfig"  # noqa: S105 - a reason, not a secret
-    CREDENTIALS_FOUND = "CredentialsFound"
-    CREDENTIALS_NOT_NEEDED = "CredentialsNotNeeded"
-    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105
-    SECRET_ACCESS_DENIED = "SecretAccessDenied"  # noqa: S105
-    SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105
-    SECRET_KEY_INVALID = "SecretKeyInvalid"  # noqa: S105
-    SECRET_REF_MISSING = "SecretRefMissing"  # noqa: S105
-    AUTH_TYPE_UNSUPPORTED = "AuthTypeUnsupported"
-    PENDING_AUTHORIZATION = "PendingAuthorization"
+    CONFIG_VALID = "ConfigValid", "config matches the provider's schema"
+    CONFIG_INVALID = "ConfigInvalid", "config breaks the provider's schema; the message names the field"
+    SECRET_IN_CONFIG = "SecretInConfig", "config holds what looks like a secret; move it to the Secret"
+    CREDENTIALS_FOUND = "CredentialsFound", "the Secret holds every key that is needed"
+    CREDENTIALS_NOT_NEEDED = "CredentialsNotNeeded", "this authentication mode needs no credentials"
+    SECRET_NOT_FOUND = "SecretNotFound", "the Secret does not exist"
+    SECRET_ACCESS_DENIED = (
+        "SecretAccessDenied",
+        "the hub does not serve this namespace; the message has the command that lets it",
+    )
+    SECRET_KEY_MISSING = "SecretKeyMissing", "the Secret lacks a key"
+    SECRET_KEY_INVALID = "SecretKeyInvalid", "a key of the Secret is empty or not text"
+    SECRET_REF_MISSING = "SecretRefMissing", "this authentication mode needs credentials.secretRef"
+    AUTH_TYPE_UNSUPPORTED = "AuthTypeUnsupported", "the provider offers no such authentication mode"
+    PENDING_AUTHORIZATION = "PendingAuthorization", "a person has to connect the account first"
 
     # Connection
-    CONNECTED = "Connected"
-    NO_PROBE = "NoProbe"
-    PROBE_PENDING = "ProbePending"
-    INVALID_CREDENTIALS = "InvalidCredentials"
-    REAUTH_REQUIRED = "ReauthRequired"
-    RATE_LIMITED = "RateLimited"
-    UPSTREAM_ERROR = "UpstreamError"
-    UNEXPECTED_ANSWER = "UnexpectedAnswer"
-    CONFIG_REFUSED = "ConfigRefused"
-    ADDRESS_BLOCKED = "AddressBlocked"
-    INVALID_URL = "InvalidURL"
-    NAME_NOT_RESOLVED = "NameNotResolved"
-    CONNECTION_FAILED = "ConnectionFailed"
-    TLS_FAILED = "TLSFailed"
-    TIMEOUT = "Timeout"
-    PROTOCOL_ERROR = "ProtocolError"
-    EGRESS_OVERLOADED = "EgressOverloaded"
-    DISABLED = "Disabled"
+    CONNECTED = "Connected", "the last probes succeeded"
+    NO_PROBE = "NoProbe", "the provider declares no probe, so nothing is known"
+    PROBE_PENDING = "ProbePending", "the first probe is on its way"
+    INVALID_CREDENTIALS = "InvalidCredentials", "the outside system refused the credentials"
+    REAUTH_REQUIRED = "ReauthRequired", "the grant was revoked; a person has to connect again"
+    RATE_LIMITED = "RateLimited", "the outside system asked for fewer calls"
+    UPSTREAM_ERROR = "UpstreamError", "the outside system failed"
+    UNEXPECTED_ANSWER = "UnexpectedAnswer", "the answer is none the provider's definition expects"
+    CONFIG_REFUSED = "ConfigRefused", "the outside system refused the request itself"
+    ADDRESS_BLOCKED = "AddressBlocked", "the address is not one the hub may call"
+    INVALID_URL = "InvalidURL", "the address cannot be read"
+    NAME_NOT_RESOLVED = "NameNotResolved", "DNS knows no such name"
+    CONNECTION_FAILED = "ConnectionFailed", "nobody answered at the address"
+    TLS_FAILED = "TLSFailed", "the certificate or the handshake is not right"
+    TIMEOUT = "Timeout", "no answer within timeoutSeconds"
+    PROTOCOL_ERROR = "ProtocolError", "the answer was no valid HTTP"
+    EGRESS_OVERLOADED = "EgressOverloaded", "too many calls wait to go out"
+    DISABLED = "Disabled", "spec.enabled is false, or the check is switched off"
 
     # Products
-    HEALTHY = "Healthy"
-    DEGRADED = "Degraded"
-    UNHEALTHY = "Unhealthy"
-    OFFLINE = "Offline"
-    PROBE_FAILED = "ProbeFailed"
-    REPORTED_UNHEALTHY = "ReportedUnhealthy"
-    REPORTED_DEGRADED = "ReportedDegraded"
-    WORKLOAD_NOT_FOUND = "WorkloadNotFound"
-    WORKLOAD_ACCESS_DENIED = "WorkloadAccessDenied"
-    WORKLOAD_UNAVAILABLE = "WorkloadUnavailable"
-    WORKLOAD_AVAILABLE = "WorkloadAvailable"
-    ROLLOUT_IN_PROGRESS = "RolloutInProgress"
-    ROLLOUT_FAILED = "RolloutFailed"
-    NO_SIGNAL = "NoSignal"
+    HEALTHY = "Healthy", "every signal is good"
+    DEGRADED = "Degraded", "it works, but not as it should"
+    UNHEALTHY = "Unhealthy", "it does not work"
+    OFFLINE = "Offline", "it is silent"
+    PROBE_FAILED = "ProbeFailed", "the product does not answer its health endpoint"
+    REPORTED_UNHEALTHY = "ReportedUnhealthy", "the product says of itself that it is unwell"
+    REPORTED_DEGRADED = "ReportedDegraded", "the product says of itself that it is degraded"
+    WORKLOAD_NOT_FOUND = "WorkloadNotFound", "workloadRef names no Deployment"
+    WORKLOAD_ACCESS_DENIED = (
+        "WorkloadAccessDenied",
+        "the hub does not serve this namespace; the message has the command that lets it",
+    )
+    WORKLOAD_UNAVAILABLE = "WorkloadUnavailable", "the Deployment has too few available replicas"
+    WORKLOAD_AVAILABLE = "WorkloadAvailable", "the Deployment is rolled out and available"
+    ROLLOUT_IN_PROGRESS = "RolloutInProgress", "a rollout is under way"
+    ROLLOUT_FAILED = "RolloutFailed", "a rollout passed its deadline"
+    NO_SIGNAL = "NoSignal", "nothing is known of the product yet"
 
     # Healing
-    HEAL_IDLE = "NothingToHeal"
-    HEAL_DISABLED = "HealDisabled"
-    HEAL_ACTION_TAKEN = "HealActionTaken"
-    HEAL_ACTION_FAILED = "HealActionFailed"
-    HEAL_ACTION_SKIPPED = "HealActionSkipped"
-    HEAL_PROPOSED = "HealProposed"
-    HEAL_DRY_RUN = "HealDryRun"
-    HEAL_VERIFYING = "HealVerifying"
-    HEAL_SUCCEEDED = "HealSucceeded"
-    HEAL_EXHAUSTED = "HealExhausted"
-    HEAL_NO_CONSENT = "HealNoConsent"
-    HEAL_COOLING_DOWN = "HealCoolingDown"
-    HEAL_FLAPPING = "HealFlapping"
-    HEAL_STORM_BRAKE = "HealStormBrake"
-    HEAL_GRACE = "HealGrace"
-    HEAL_REVERTED = "HealReverted"
-    HEAL_DEPENDENCY_DOWN = "HealDependencyDown"
-    HEAL_WORKLOAD_PAUSED = "HealWorkloadPaused"
-    HEAL_SCALED_TO_ZERO = "HealScaledToZero"
-    HEAL_PDB_EXHAUSTED = "HealDisruptionBudgetExhausted"
-    HEAL_ACTION_NOT_ALLOWED = "HealActionNotAllowed"
+    HEAL_IDLE = "NothingToHeal", "there is nothing to heal"
+    HEAL_DISABLED = "HealDisabled", "healing is switched off"
+    HEAL_ACTION_TAKEN = "HealActionTaken", "an action was taken"
+    HEAL_ACTION_FAILED = "HealActionFailed", "an action did not help, or could not be taken"
+    HEAL_ACTION_SKIPPED = "HealActionSkipped", "an action was called for and not taken; the message says why"
+    HEAL_PROPOSED = "HealProposed", "an action waits for approval"
+    HEAL_DRY_RUN = "HealDryRun", "an action would have been taken"
+    HEAL_VERIFYING = "HealVerifying", "an action was taken and its effect is awaited"
+    HEAL_SUCCEEDED = "HealSucceeded", "an action helped"
+    HEAL_EXHAUSTED = "HealExhausted", "all allowed actions were used; a person is needed"
+    HEAL_NO_CONSENT = "HealNoConsent", "nobody entitled to it agreed to healing"
+    HEAL_COOLING_DOWN = "HealCoolingDown", "too soon after the last action"
+    HEAL_FLAPPING = "HealFlapping", "health changes too often for an action to mean anything"
+    HEAL_STORM_BRAKE = "HealStormBrake", "too much of the fleet is unwell at once; all healing is suspended"
+    HEAL_GRACE = "HealGrace", "the hub itself was away; it waits before it judges"
+    HEAL_REVERTED = "HealReverted", "another manager took the action back, so it is not repeated"
+    HEAL_DEPENDENCY_DOWN = "HealDependencyDown", "a product this one depends on is unwell and comes first"
+    HEAL_WORKLOAD_PAUSED = "HealWorkloadPaused", "the Deployment is paused"
+    HEAL_SCALED_TO_ZERO = "HealScaledToZero", "the Deployment is scaled to zero"
+    HEAL_PDB_EXHAUSTED = "HealDisruptionBudgetExhausted", "a disruption budget allows no disruption now"
+    HEAL_ACTION_NOT_ALLOWED = "HealActionNotAllowed", "allowedActions does not list a suitable action"

@@ -1,0 +1,83 @@
+"""What the hub may do in a cluster, as data: the one source of the chart's RBAC and of its proof.
+
+Least privilege: no wildcard, no cluster-wide read of Secrets, no write outside our own kinds but
+Events, one Lease, two ConfigMaps by name, and (in served namespaces only) `patch` of Deployments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from integration_hub.api.meta import GROUP
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One RBAC rule; `why` is for the reader of the reference, not for the API server."""
+
+    groups: tuple[str, ...]
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+    why: str
+    names: tuple[str, ...] = ()
+
+
+LEASE_NAME = "integration-hub"
+BRAKE_CONFIG_MAP = "integration-hub-heal-brake"
+
+READ = ("get", "list", "watch")
+NAMESPACED_KINDS = ("integrations", "integrationproviders", "productregistrations")
+CLUSTER_KINDS = ("clusterintegrationproviders",)
+EVERY_KIND = (*CLUSTER_KINDS, *NAMESPACED_KINDS)
+
+
+def _status_of(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{kind}/status" for kind in kinds)
+
+
+WATCH_NAMESPACED = (
+    Permission((GROUP,), NAMESPACED_KINDS, READ, "watch our namespaced kinds"),
+    Permission((GROUP,), _status_of(NAMESPACED_KINDS), ("patch",), "report on them by server-side apply"),
+    Permission(("",), ("events",), ("create", "patch"), "record transitions"),
+)
+
+OPERATOR = (
+    Permission((GROUP,), CLUSTER_KINDS, READ, "watch the cluster's providers"),
+    Permission((GROUP,), CLUSTER_KINDS, ("create", "patch"), "apply the bundled catalogue"),
+    Permission((GROUP,), _status_of(CLUSTER_KINDS), ("patch",), "report on them by server-side apply"),
+    *WATCH_NAMESPACED,
+)
+
+OWN_NAMESPACE = (
+    Permission(("coordination.k8s.io",), ("leases",), ("create",), "become the leader"),
+    Permission(
+        ("coordination.k8s.io",), ("leases",), ("get", "update"), "stay the leader", names=(LEASE_NAME,)
+    ),
+    Permission(("",), ("configmaps",), ("create",), "remember a tripped storm brake"),
+    Permission(
+        ("",),
+        ("configmaps",),
+        ("get", "patch", "update"),
+        "read and set the storm brake",
+        names=(BRAKE_CONFIG_MAP,),
+    ),
+)
+
+TENANT = (
+    Permission(("",), ("secrets",), READ, "read the credentials that Integrations name"),
+    Permission(("apps",), ("deployments",), (*READ, "patch"), "see rollouts; heal by patching"),
+    Permission(("apps",), ("replicasets",), ("get", "list"), "see what a rollout replaces"),
+    Permission(("autoscaling",), ("horizontalpodautoscalers",), ("get", "list"), "respect autoscalers"),
+    Permission(("policy",), ("poddisruptionbudgets",), ("get", "list"), "respect disruption budgets"),
+)
+
+VIEW = (Permission((GROUP,), EVERY_KIND, READ, "see every kind of the hub"),)
+EDIT = (
+    Permission(
+        (GROUP,),
+        NAMESPACED_KINDS,
+        ("create", "update", "patch", "delete", "deletecollection"),
+        "manage the hub's kinds in a namespace",
+    ),
+)
+ADMIN: tuple[Permission, ...] = EDIT

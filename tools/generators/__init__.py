@@ -1,0 +1,1 @@
+"""Generators: from the kinds in `integration_hub.api` to everything that must agree with them."""
