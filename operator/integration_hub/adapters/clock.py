@@ -1,0 +1,38 @@
+"""Time and chance from the operating system."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import uuid
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """ports.Clock on the machine's clocks."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class SystemEntropy:
+    """ports.Entropy on the operating system's randomness."""
+
+    def __init__(self) -> None:
+        self._random = random.SystemRandom()
+
+    def random(self) -> float:
+        return self._random.random()
+
+    def uuid(self) -> str:
+        """UUID version 7 (RFC 9562): 48 bits of milliseconds, then 74 random bits."""
+        milliseconds = time.time_ns() // 1_000_000
+        chance = int.from_bytes(os.urandom(10), "big")
+        value = (milliseconds & (2**48 - 1)) << 80 | chance
+        value = value & ~(0xF << 76) | (0x7 << 76)
+        value = value & ~(0x3 << 62) | (0x2 << 62)
+        return str(uuid.UUID(int=value))

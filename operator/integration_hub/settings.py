@@ -1,0 +1,98 @@
+"""Settings of a process: environment variables with the prefix INTEGRATION_HUB_, or flags of `run`.
+
+Only `wiring.py` and the doors read them; every room is handed the values it needs.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Role = Literal["operator"]
+CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """How one process runs. Lists are comma-separated in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="INTEGRATION_HUB_", frozen=True, extra="ignore")
+
+    roles: Annotated[tuple[Role, ...], NoDecode] = Field(
+        default=("operator",), description="Roles of this process."
+    )
+    namespace: str = Field(
+        default="integration-hub", description="The hub's own namespace: its Lease and storm brake live here."
+    )
+    watch_namespaces: CommaList = Field(
+        default=(), description="Namespaces to work for; empty means all (needs a ClusterRole)."
+    )
+    kubeconfig: Path | None = Field(default=None, description="Kubeconfig file; in-cluster when absent.")
+    context: str | None = Field(default=None, description="Context of the kubeconfig.")
+    identity: str = Field(
+        default_factory=socket.gethostname,
+        description="Name of this replica in the Lease, unique per replica.",
+    )
+    lease_duration_seconds: float = Field(
+        default=15, ge=2, description="How long a silent leader is respected."
+    )
+    lease_renew_deadline_seconds: float = Field(
+        default=10, ge=1, description="How long a leader that cannot renew goes on."
+    )
+    lease_retry_seconds: float = Field(default=2, gt=0, description="Pause between two tries at the Lease.")
+    api_qps: float = Field(
+        default=100, gt=0, description="Reads and writes each, per second, to the API server."
+    )
+    api_burst: int = Field(
+        default=1000, ge=1, description="Requests that may go out at once after a quiet time."
+    )
+    workers: int = Field(default=12, ge=1, le=64, description="Objects reconciled at the same time.")
+    relist_seconds: float = Field(default=900, ge=5, description="Pause between two relists, with jitter.")
+    probe_host: str = Field(default="0.0.0.0", description="Address of /healthz, /readyz and /metrics.")
+    probe_port: int = Field(default=8081, ge=0, le=65_535, description="Port of those; 0 picks a free one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severity logged."
+    )
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="json for machines, text for people."
+    )
+    egress_allow: CommaList = Field(
+        default=(),
+        description="`cidr:port` entries that calls may reach besides public addresses; the only way to loopback.",
+    )
+    egress_hosts: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, description="Fixed addresses of host names, `name=address`, as a hosts file."
+    )
+    egress_ca_file: Path | None = Field(default=None, description="PEM file of further trusted authorities.")
+    egress_connections: int = Field(
+        default=100, ge=1, le=10_000, description="Most outbound connections at once."
+    )
+    catalogue_install: bool = Field(
+        default=True, description="Whether the leader applies the bundled providers."
+    )
+    shutdown_seconds: float = Field(
+        default=8, ge=0, le=60, description="Time that work in hand has after SIGTERM."
+    )
+
+    @field_validator("roles", "watch_namespaces", "egress_allow", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("egress_hosts", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+        for name, separator, address in pairs:
+            if not separator or not name or not address:
+                raise ValueError(f"{name!r} is no `name=address` pair")
+        return {name.lower(): address for name, _, address in pairs}
