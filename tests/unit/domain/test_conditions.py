@@ -135,7 +135,7 @@ def test_transitions_name_new_statuses_and_new_reasons_only() -> None:
     ],
 )
 def test_reconciling_and_stalled_are_there_only_when_true(
-    connected: Finding, extra: dict[str, bool], expected: set[str]
+    connected: Finding, extra: dict[str, Any], expected: set[str]
 ) -> None:
     told = by_type(build({**GOOD, "Connected": connected}, **extra))
     assert {name for name in told if name in ("Reconciling", "Stalled")} == expected
