@@ -5,6 +5,7 @@ Only `wiring.py` and the doors read them; every room is handed the values it nee
 
 from __future__ import annotations
 
+import secrets
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,8 +34,8 @@ class Settings(BaseSettings):
     kubeconfig: Path | None = Field(default=None, description="Kubeconfig file; in-cluster when absent.")
     context: str | None = Field(default=None, description="Context of the kubeconfig.")
     identity: str = Field(
-        default_factory=socket.gethostname,
-        description="Name of this replica in the Lease, unique per replica.",
+        default_factory=lambda: f"{socket.gethostname()}_{secrets.token_hex(4)}",
+        description="Name of this replica in the Lease, unique per process.",
     )
     lease_duration_seconds: float = Field(
         default=15, ge=2, description="How long a silent leader is respected."
@@ -61,7 +62,7 @@ class Settings(BaseSettings):
     )
     egress_allow: CommaList = Field(
         default=(),
-        description="`cidr:port` entries that calls may reach besides public addresses; the only way to loopback.",
+        description="`cidr:port` entries that may be called besides public addresses; the only way to loopback.",
     )
     egress_hosts: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict, description="Fixed addresses of host names, `name=address`, as a hosts file."

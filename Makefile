@@ -1,0 +1,66 @@
+# The whole interface for developers. `make help` lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Where downloads and builds are kept between runs, outside the tree.
+export XDG_CACHE_HOME ?= $(HOME)/.cache
+WORKERS ?= 2
+N ?= 1
+
+.PHONY: help demo test check format generate lock controlplane test-servers e2e faults bench requirements clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | column -t -s $$'\t'
+
+$(VENV)/.ready: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else "Integration Hub needs Python 3.11, 3.12 or 3.13; name one with PYTHON=python3.12")'
+	@echo "Setting up the Python environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+controlplane: $(VENV)/.ready ## Get the control plane's programs: found, downloaded or built
+	@$(BIN)/python tools/controlplane build
+
+demo: controlplane ## Set everything up and show the hub at work (KEEP=1 leaves it running, CONTEXT=name uses your cluster)
+	@KEEP="$(KEEP)" CONTEXT="$(CONTEXT)" $(BIN)/python tools/demo
+
+test: controlplane ## Set everything up and run the tests: unit, component, real API server
+	@$(BIN)/python tools/controlplane build helm
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not faults" tests/unit tests/component tests/control_plane
+
+check: $(VENV)/.ready ## Lint, types, import contracts, drift of generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python tools/generate.py --check
+	@$(BIN)/python tools/requirements.py --check
+
+format: $(VENV)/.ready ## Put the code into the house's shape
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+generate: $(VENV)/.ready ## Write CRDs, RBAC, reference documentation, rendered manifests
+	@$(BIN)/python tools/generate.py
+	@$(BIN)/python tools/render_manifests.py
+
+lock: $(VENV)/.ready ## Renew the lock files after a change of dependencies
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group dev -o requirements-dev.lock
+
+faults: controlplane ## Break the control plane on purpose, N rounds (N=10)
+	@for round in $$(seq $(N)); do \
+		echo "== faults: round $$round of $(N)"; \
+		$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m faults tests/control_plane || exit 1; \
+	done
+
+bench: controlplane ## Measure; writes benchmarks/RESULTS.md
+	@$(BIN)/python benchmarks
+
+requirements: $(VENV)/.ready ## Which requirement is proven by which test
+	@$(BIN)/python tools/requirements.py
+
+clean: ## Remove what was made here (the cache outside the tree stays)
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
