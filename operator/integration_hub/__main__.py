@@ -46,7 +46,7 @@ def run(**flags: Any) -> None:
             name = ".".join(str(part) for part in problem["loc"])
             click.echo(f"integration-hub: setting {name}: {problem['msg']}", err=True)
         raise SystemExit(2) from None
-    from integration_hub.wiring import serve  # the rest of the program, not needed for --help
+    from integration_hub.wiring import serve  # noqa: PLC0415 - the whole program; --help needs none of it
 
     raise SystemExit(serve(settings))
 

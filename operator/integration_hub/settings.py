@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     )
     egress_allow: CommaList = Field(
         default=(),
-        description="`cidr:port` entries that may be called besides public addresses; the only way to loopback.",
+        description="`cidr:port` entries callable besides public addresses; the only way to loopback.",
     )
     egress_hosts: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict, description="Fixed addresses of host names, `name=address`, as a hosts file."
