@@ -1,0 +1,142 @@
+"""The chart in tests: rendered by a real helm, its rights applied to a real API server.
+
+A program under test connects with the kubeconfig that `install_rights` returns: the hub's own
+ServiceAccount with exactly the RBAC of the chart, never the administrator.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from controlplane import binaries
+
+if TYPE_CHECKING:
+    from controlplane import ControlPlane
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "integration-hub"
+NAMESPACE = "integration-hub"
+TENANT_ROLE = "integration-hub-tenant"
+
+Document = dict[str, Any]
+
+_RIGHTS = (
+    "templates/crds.yaml",
+    "templates/serviceaccount.yaml",
+    "templates/rbac-operator.yaml",
+    "templates/rbac-tenants.yaml",
+    "templates/rbac-aggregated.yaml",
+    "templates/heal-consent.yaml",
+)
+
+
+class HelmFailed(RuntimeError):
+    """helm ended with an error; the message is what it said."""
+
+
+@functools.cache
+def _program() -> Path:
+    return binaries.locate_helm()
+
+
+def helm(*arguments: str, kubeconfig: Path | None = None) -> str:
+    """Run helm with files of its own (not the user's) and return its output. Raises HelmFailed."""
+    with tempfile.TemporaryDirectory() as home:
+        ran = subprocess.run(
+            [str(_program()), *arguments],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": home,
+                **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
+            },
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+    if ran.returncode:
+        raise HelmFailed(ran.stderr.strip() or ran.stdout.strip())
+    return ran.stdout
+
+
+def render(
+    values: Mapping[str, Any] | None = None,
+    *,
+    release: str = NAMESPACE,
+    namespace: str = NAMESPACE,
+    only: Iterable[str] = (),
+    options: Sequence[str] = (),
+) -> list[Document]:
+    """What the chart makes of `values`; `only` names templates. Raises HelmFailed."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(dict(values or {}), file)
+        file.flush()
+        shown = [part for template in only for part in ("--show-only", template)]
+        text = helm(
+            "template", release, str(CHART), "--namespace", namespace, "--values", file.name, *shown, *options
+        )
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
+
+
+def install_rights(
+    plane: ControlPlane,
+    namespace: str = NAMESPACE,
+    *,
+    tenants: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+) -> Path:
+    """Apply the chart's CRDs, ServiceAccount, roles, bindings and admission policy; no Deployment.
+
+    `namespace` becomes the hub's own and is made if it is not there; a hub per namespace is fine.
+    Namespaces in `tenants` are served besides it and have to exist; see also `serve`. Calling it again
+    changes nothing. Returns the kubeconfig of the hub's ServiceAccount.
+    """
+    chosen = {"tenants": list(tenants), **(values or {})}
+    skipped = {_RIGHTS[4], _RIGHTS[5]} if chosen.get("watchNamespaces") else set()
+    documents = render(
+        chosen, release=namespace, namespace=namespace, only=[name for name in _RIGHTS if name not in skipped]
+    )
+    own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    apply(plane, [own, *documents])
+    names = [_name(document) for document in documents if document["kind"] == "CustomResourceDefinition"]
+    if names:
+        plane.kubectl(
+            "wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{name}" for name in names)
+        )
+    account = next(document for document in documents if document["kind"] == "ServiceAccount")
+    return plane.service_account_kubeconfig(namespace, _name(account))
+
+
+def serve(plane: ControlPlane, namespace: str, *, hub: str = NAMESPACE) -> None:
+    """Let the hub of namespace `hub` read Secrets and patch Deployments in `namespace`, as a tenant would."""
+    account = next(
+        document
+        for document in render(release=hub, namespace=hub, only=[_RIGHTS[1]])
+        if document["kind"] == "ServiceAccount"
+    )
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": f"{TENANT_ROLE}-{hub}", "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": TENANT_ROLE},
+        "subjects": [{"kind": "ServiceAccount", "name": _name(account), "namespace": hub}],
+    }
+    apply(plane, [binding])
+
+
+def apply(plane: ControlPlane, documents: Iterable[Mapping[str, Any]]) -> None:
+    """Apply objects as the administrator, server-side, as helm 4 does."""
+    text = yaml.dump_all([dict(document) for document in documents], Dumper=yaml.CSafeDumper)
+    plane.kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", input=text)
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    return str(document["metadata"]["name"])
