@@ -331,6 +331,47 @@ class Egress(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a name stands for: its addresses in order of preference, and its canonical name if known."""
+
+    addresses: Sequence[str]
+    canonical_name: str = ""
+
+
+class Resolver(Protocol):
+    """Name to addresses. Decides nothing: every answer is checked by the caller."""
+
+    async def resolve(self, host: str, *, timeout_seconds: float) -> Resolution | HttpFailure: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedRequest:
+    """A request whose addresses were checked: connect to one of these and to no other.
+
+    `host` goes into SNI and is what the certificate must be for; `authority` into the Host header;
+    `path` (with query) goes on the wire as it is.
+    """
+
+    method: str
+    scheme: Literal["http", "https"]
+    host: str
+    authority: str
+    port: int
+    path: str
+    addresses: Sequence[str]
+    headers: Mapping[str, str]
+    body: bytes
+    timeout_seconds: float
+    max_response_bytes: int
+
+
+class Transport(Protocol):
+    """The wire underneath `Egress`. Follows no redirect, uses no proxy, decompresses nothing."""
+
+    async def exchange(self, request: PinnedRequest) -> HttpResponse | HttpFailure: ...
+
+
 # --------------------------------------------------------------------------- expressions
 
 
