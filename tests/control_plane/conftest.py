@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import hub_chart
 import pytest
+
+import hub_chart
 from controlplane import ControlPlane
 
 

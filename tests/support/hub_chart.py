@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
 from controlplane import binaries
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _RIGHTS = (
 )
 
 
-class HelmFailed(RuntimeError):
+class HelmError(RuntimeError):
     """helm ended with an error; the message is what it said."""
 
 
@@ -48,7 +49,7 @@ def _program() -> Path:
 
 
 def helm(*arguments: str, kubeconfig: Path | None = None) -> str:
-    """Run helm with files of its own (not the user's) and return its output. Raises HelmFailed."""
+    """Run helm with files of its own (not the user's) and return its output. Raises HelmError."""
     with tempfile.TemporaryDirectory() as home:
         ran = subprocess.run(
             [str(_program()), *arguments],
@@ -63,7 +64,7 @@ def helm(*arguments: str, kubeconfig: Path | None = None) -> str:
             check=False,
         )
     if ran.returncode:
-        raise HelmFailed(ran.stderr.strip() or ran.stdout.strip())
+        raise HelmError(ran.stderr.strip() or ran.stdout.strip())
     return ran.stdout
 
 
@@ -75,7 +76,7 @@ def render(
     only: Iterable[str] = (),
     options: Sequence[str] = (),
 ) -> list[Document]:
-    """What the chart makes of `values`; `only` names templates. Raises HelmFailed."""
+    """What the chart makes of `values`; `only` names templates. Raises HelmError."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(dict(values or {}), file)
         file.flush()
