@@ -43,6 +43,34 @@ class NotLeaderError(PortError):
     """A write was refused on our own side: this process does not hold the Lease (any more)."""
 
 
+# --------------------------------------------------------------------------- leadership and budget
+
+
+class Leadership(Protocol):
+    """The right to write. Asked immediately before the bytes of every gated write are sent."""
+
+    @property
+    def fencing(self) -> int:
+        """The number of this term, higher than that of every earlier leader; 0 before the first term."""
+        ...
+
+    def require(self) -> None:
+        """Return if this process is the leader at this very moment; raise NotLeaderError otherwise."""
+        ...
+
+
+class RequestBudget(Protocol):
+    """How fast the API server may be asked. Reads and writes have separate allowances."""
+
+    async def take(self, use: Literal["read", "write"]) -> None:
+        """Wait until one more request of this use may go out."""
+        ...
+
+    def pause(self, use: Literal["read", "write"], seconds: float) -> None:
+        """The API server asked for quiet (429): let nothing of this use out for so long."""
+        ...
+
+
 # --------------------------------------------------------------------------- cluster
 
 
@@ -103,9 +131,14 @@ class ObjectMeta:
 
 @dataclass(frozen=True, slots=True)
 class MetadataPage:
+    """One page of a metadata-only list.
+
+    `resource_version` is the point in time that every page of one list belongs to. Where it differs
+    from the page before, the list was too old to be continued and began anew: forget earlier pages.
+    """
+
     items: Sequence[ObjectMeta]
     resource_version: str
-    """The list's resourceVersion: the point in time every page of one list belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
