@@ -26,6 +26,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec", "the object cannot be read as its kind"
     DUPLICATE = "Duplicate", "an older object already holds this key"
     UNIQUE = "Unique", "no other object holds this key"
+    NOT_CHECKED = "NotChecked", "an earlier condition fails, so this one was not looked at"
 
     # Providers
     PROVIDER_NOT_FOUND = "ProviderNotFound", "providerRef names no provider"

@@ -84,8 +84,9 @@ def build(
     previous: Sequence[Mapping[str, Json]],
     findings: Mapping[str, Finding],
     *,
-    ready_from: Sequence[str],
-    ready_message: str,
+    ready_from: Sequence[str] = (),
+    ready_message: str = "",
+    ready: Finding | None = None,
     generation: int,
     now: datetime,
     reconciling: bool = False,
@@ -95,12 +96,14 @@ def build(
 
     `previous` are the conditions of the object's present status. `findings` maps a condition type to
     what was found, in the order they shall be shown. `Ready` is derived from the types in
-    `ready_from`, the most telling first; `ready_message` is what it says when all of them hold.
+    `ready_from`, the most telling first; `ready_message` is what it says when all of them hold;
+    `ready` is for what no condition tells (an object that its owner switched off), and then decides.
     `Reconciling` is added when `Ready` is Unknown or `reconciling` says that the hub is still at
     work; `Stalled` when `stalled` says that only a person can move an object that is not ready.
     Raises KeyError for a type in `ready_from` that has no finding: that is a bug in the flow.
     """
-    ready = derive_ready([findings[each] for each in ready_from], ready_message)
+    if ready is None:
+        ready = derive_ready([findings[each] for each in ready_from], ready_message)
     told = {READY: ready, **findings}
     echo = ready.reason, ready.message
     if reconciling or ready.status == "Unknown":

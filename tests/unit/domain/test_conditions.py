@@ -78,6 +78,14 @@ def test_a_condition_that_is_not_declared_does_not_decide_ready() -> None:
     assert report.ready.holds
 
 
+def test_a_given_ready_outweighs_the_parts() -> None:
+    off = fails(Reason.PAUSED, "switched off")
+    report = conditions.build((), GOOD, ready=off, generation=1, now=NOON)
+    assert report.ready is off
+    assert by_type(report)["Ready"]["reason"] == "Paused"
+    assert by_type(report)["Connected"]["status"] == "True"
+
+
 def test_a_declared_part_without_a_finding_is_a_bug() -> None:
     with pytest.raises(KeyError):
         build({"Accepted": GOOD["Accepted"]})
