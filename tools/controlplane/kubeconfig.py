@@ -1,0 +1,27 @@
+"""Writes kubeconfig files that carry everything they need: address, authority, token."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+
+def write(
+    path: Path, *, server: str, ca_path: Path, token: str, user: str = "admin", namespace: str = "default"
+) -> Path:
+    """Write a kubeconfig (JSON, which is YAML) readable by its owner alone, and return its path."""
+    name = "integration-hub"
+    authority = base64.b64encode(ca_path.read_bytes()).decode()
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority-data": authority}}],
+        "users": [{"name": user, "user": {"token": token}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": user, "namespace": namespace}}],
+        "current-context": name,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    return path
