@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -44,10 +44,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """ports.Clock that reads the running loop."""
+    """ports.Clock that reads the running loop, or the given one."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        return (self._loop or asyncio.get_running_loop()).time()
 
     def now(self) -> datetime:
         return _EPOCH + timedelta(seconds=self.monotonic())
@@ -70,3 +73,15 @@ def run(main: Coroutine[Any, Any, _T]) -> _T:
     """Run `main` to its end on a fresh virtual loop."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
+
+
+def run_virtual(story: Callable[[VirtualClock], Coroutine[Any, Any, _T]]) -> _T:
+    """As `run`, for a story that wants the clock."""
+    return run(story(VirtualClock()))
+
+
+def freeze(seconds: float) -> None:
+    """Let time pass while nothing runs: what a stopped (SIGSTOP) process finds when it wakes."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop._virtual.now += seconds
