@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Write `manifests/base` from the chart with a real helm, or check that it has not drifted.
+
+    python tools/render_manifests.py            write
+    python tools/render_manifests.py --check    write nothing; exit 1 and name the files that differ
+
+The base is `helm template` of the chart's defaults in namespace integration-hub, for those who take
+kustomize or plain `kubectl apply -k` rather than helm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tools")]
+
+from controlplane.binaries import locate_helm  # noqa: E402 - after the path is set
+
+CHART = ROOT / "charts" / "integration-hub"
+BASE = ROOT / "manifests" / "base"
+NAME = "integration-hub"
+HEADER = "# Rendered from charts/integration-hub by tools/render_manifests.py. Do not edit.\n"
+
+
+def outputs() -> dict[Path, str]:
+    """The rendered files with their content: the CRDs apart from the rest."""
+    ran = subprocess.run(
+        [str(locate_helm()), "template", NAME, str(CHART), "--namespace", NAME],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    documents = [part.strip() for part in f"\n{ran.stdout}".split("\n---\n") if part.strip()]
+    definitions = [part for part in documents if "\nkind: CustomResourceDefinition\n" in part]
+    rest = [part for part in documents if part not in definitions]
+    return {
+        BASE / "crds.yaml": _joined(definitions),
+        BASE / "integration-hub.yaml": _joined(rest),
+    }
+
+
+def _joined(documents: list[str]) -> str:
+    return HEADER + "\n---\n".join(documents) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing, fail on drift")
+    check = parser.parse_args().check
+    drifted = {
+        path: text for path, text in outputs().items() if not path.exists() or path.read_text() != text
+    }
+    for path, text in drifted.items():
+        name = path.relative_to(ROOT)
+        if check:
+            print(f"drifted: {name} (run `make generate`)")
+        else:
+            path.write_text(text)
+            print(f"wrote {name}")
+    return 1 if check and drifted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
