@@ -204,8 +204,9 @@ class ClusterWriter(Protocol):
         subresource: str = "",
         force: bool = False,
         dry_run: bool = False,
+        manager: str = "",
     ) -> Json:
-        """PATCH with our field manager; returns the object after it."""
+        """PATCH with our field manager, or the one named; returns the object after it."""
         ...
 
     async def create(self, resource: Resource, namespace: str, body: Json) -> Json: ...
@@ -312,13 +313,13 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One outbound request. `headers` and `url` may hold secrets: neither is ever logged as it is."""
+    """One outbound request. URL, headers and body may hold secrets: none is ever logged or shown by repr."""
 
     method: str
-    url: str
+    url: str = field(repr=False)
     destination: Destination
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
     timeout_seconds: float = 30.0
     max_response_bytes: int = 65_536
 
@@ -391,10 +392,10 @@ class PinnedRequest:
     host: str
     authority: str
     port: int
-    path: str
+    path: str = field(repr=False)
     addresses: Sequence[str]
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
     timeout_seconds: float
     max_response_bytes: int
 

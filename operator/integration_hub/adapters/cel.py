@@ -103,7 +103,7 @@ class CelProgram:
             if value.type() in (cel.Type.ERROR, cel.Type.UNKNOWN):
                 return ExpressionError(_readable(str(value.plain_value())))
             return _to_json(value.plain_value(), _Allowance(MAX_RESULT_BYTES))
-        except _UnusableResult as error:
+        except _UnusableResultError as error:
             return ExpressionError(str(error))
         except Exception as error:  # noqa: BLE001 - see _compile; evaluation never raises to its caller
             return ExpressionError(_readable(str(error)))
@@ -150,7 +150,7 @@ def _with_doubles(value: Any) -> Any:
     return value
 
 
-class _UnusableResult(Exception):
+class _UnusableResultError(Exception):
     """The value of an expression is not JSON, or too large."""
 
 
@@ -165,7 +165,7 @@ class _Allowance:
     def spend(self, size: int) -> None:
         self.left -= size
         if self.left < 0:
-            raise _UnusableResult(f"the result is larger than {MAX_RESULT_BYTES} bytes")
+            raise _UnusableResultError(f"the result is larger than {MAX_RESULT_BYTES} bytes")
 
 
 def _to_json(value: Any, allowance: _Allowance) -> Json:
@@ -174,7 +174,7 @@ def _to_json(value: Any, allowance: _Allowance) -> Json:
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise _UnusableResult("the result is not a finite number")
+            raise _UnusableResultError("the result is not a finite number")
         allowance.spend(8)
         return value
     if isinstance(value, str):
@@ -195,7 +195,7 @@ def _to_json(value: Any, allowance: _Allowance) -> Json:
         return {_key(key): _to_json(child, allowance) for key, child in value.items()}
     if isinstance(value, cel.Type):
         return value.name().lower()
-    raise _UnusableResult("the result is not a JSON value")
+    raise _UnusableResultError("the result is not a JSON value")
 
 
 def _key(key: Any) -> str:

@@ -130,7 +130,7 @@ class AllowList:
             entry = _parse_entry(text.strip())
             if entry is None:
                 return AllowListError(
-                    f"the allow-list entry {text!r} is not `cidr:port`, as in 10.1.0.0/16:8080 or fd00::/8:443"
+                    f"the allow-list entry {text!r} is not `cidr:port`, as in 10.1.0.0/16:8080 or [::1]:443"
                 )
             entries.append(entry)
         return AllowList(tuple(entries))

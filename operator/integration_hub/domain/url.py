@@ -80,7 +80,7 @@ def parse(
         return UrlProblem(f"the URL is longer than {MAX_LENGTH} characters")
     if _UNSAFE.search(url):
         return UrlProblem(
-            'the URL holds a blank, a control character, a letter outside ASCII or one of \\ < > " ^ ` { | }: '
+            'the URL holds a blank, a control character, a non-ASCII letter or one of \\ < > " ^ ` { | }: '
             "percent-encode it (a host name: in its xn-- form)"
         )
     match = _URL.fullmatch(url)

@@ -1,0 +1,176 @@
+"""A provider, a config and credentials to one HTTP request: addresses rendered, checked and joined.
+
+Pure but for the expression engine. What comes out has passed the URL rules; egress applies them
+again, together with the address table, when the request is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from integration_hub.api.provider import ProviderSpec
+from integration_hub.domain import placeholder, url
+from integration_hub.domain.placeholder import PlaceholderProblem
+from integration_hub.domain.url import UrlProblem
+from integration_hub.ports import Destination, ExpressionError, Expressions, HttpRequest, Json
+from integration_hub.providers.auth import Applied
+
+VARIABLES = ("config",)
+"""What a placeholder of a provider's addresses and headers may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestProblem:
+    """Why no request can be made of this provider and config; `message` is for a person."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoProbe:
+    """The provider declares no probe."""
+
+
+def base_url(
+    spec: ProviderSpec, *, config: Mapping[str, Any], region: str = "", expressions: Expressions
+) -> str | RequestProblem:
+    """The root of every call: the region's address, or `spec.baseUrl` with its placeholders filled."""
+    if region:
+        if region not in spec.regions:
+            known = ", ".join(sorted(spec.regions)) or "none"
+            return RequestProblem(f"spec.region {region} is not one of the provider's regions ({known})")
+        return spec.regions[region]
+    rendered = placeholder.render_base_url(spec.base_url, _evaluator(expressions, config))
+    if isinstance(rendered, PlaceholderProblem):
+        return RequestProblem(f"the provider's baseUrl cannot be filled: {rendered.message}")
+    return rendered
+
+
+def host_of(
+    spec: ProviderSpec,
+    *,
+    config: Mapping[str, Any],
+    region: str = "",
+    namespace: str,
+    expressions: Expressions,
+) -> str | RequestProblem:
+    """The host that credentials would go to: what `status.acceptedProvider.hosts` remembers."""
+    base = base_url(spec, config=config, region=region, expressions=expressions)
+    if isinstance(base, RequestProblem):
+        return base
+    target = url.parse(base, trust="tenant", namespace=namespace)
+    return (
+        RequestProblem(f"the base URL is refused: {target.message}")
+        if isinstance(target, UrlProblem)
+        else target.host
+    )
+
+
+def probe_request(
+    spec: ProviderSpec,
+    *,
+    config: Mapping[str, Any],
+    auth: Applied,
+    namespace: str,
+    expressions: Expressions,
+    region: str = "",
+    path: str | None = None,
+    timeout_seconds: float = 30.0,
+) -> HttpRequest | NoProbe | RequestProblem:
+    """The provider's probe as this Integration would send it.
+
+    `config`: with defaults applied. `path`: `spec.healthCheck.path`, taken as it stands instead of
+    the provider's own path.
+    """
+    probe = spec.probe
+    if probe is None and path is None:
+        return NoProbe()
+    template = path if path is not None else (probe.path if probe else "/")
+    return build(
+        spec,
+        method=probe.method if probe else "GET",
+        path=template,
+        literal_path=path is not None,
+        headers=probe.headers if probe else {},
+        body=probe.body.encode() if probe else b"",
+        config=config,
+        auth=auth,
+        namespace=namespace,
+        expressions=expressions,
+        region=region,
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def build(
+    spec: ProviderSpec,
+    *,
+    method: str,
+    path: str,
+    config: Mapping[str, Any],
+    auth: Applied,
+    namespace: str,
+    expressions: Expressions,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    region: str = "",
+    literal_path: bool = False,
+    timeout_seconds: float = 30.0,
+) -> HttpRequest | RequestProblem:
+    """Any call to the provider. Credentials win over the call's headers, those over the provider's."""
+    evaluate = _evaluator(expressions, config)
+    base = base_url(spec, config=config, region=region, expressions=expressions)
+    if isinstance(base, RequestProblem):
+        return base
+    rendered = path if literal_path else placeholder.render_path(path, evaluate)
+    if isinstance(rendered, PlaceholderProblem):
+        return RequestProblem(f"the path cannot be filled: {rendered.message}")
+    joined = url.join(base, rendered)
+    if isinstance(joined, UrlProblem):
+        return RequestProblem(joined.message)
+    target = url.parse(joined, trust="tenant", namespace=namespace)
+    if isinstance(target, UrlProblem):
+        return RequestProblem(f"the address is refused: {target.message}")
+    filled = _headers({**spec.default_headers, **(headers or {})}, evaluate)
+    if isinstance(filled, RequestProblem):
+        return filled
+    return HttpRequest(
+        method=method,
+        url=url.with_query(joined, {name: value.reveal() for name, value in auth.query.items()}),
+        destination=Destination("tenant", namespace),
+        headers=_override(filled, {name: value.reveal() for name, value in auth.headers.items()}),
+        body=body,
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def _headers(templates: Mapping[str, str], evaluate: placeholder.Evaluate) -> dict[str, str] | RequestProblem:
+    filled: dict[str, str] = {}
+    for name, template in templates.items():
+        value = placeholder.render_text(template, evaluate)
+        if isinstance(value, PlaceholderProblem):
+            return RequestProblem(f"the header {name} cannot be filled: {value.message}")
+        filled = _override(filled, {name: value})
+    return filled
+
+
+def _override(base: Mapping[str, str], over: Mapping[str, str]) -> dict[str, str]:
+    """Header names differ by letters only, not by case: the later one replaces the earlier."""
+    replaced = {name.lower() for name in over}
+    return {**{name: value for name, value in base.items() if name.lower() not in replaced}, **over}
+
+
+def _evaluator(expressions: Expressions, config: Mapping[str, Any]) -> placeholder.Evaluate:
+    """Bind CEL to one config."""
+    variables: dict[str, Json] = {"config": dict(config)}
+
+    def evaluate(source: str) -> Json | PlaceholderProblem:
+        program = expressions.compile(source, VARIABLES)
+        value = program if isinstance(program, ExpressionError) else program.evaluate(variables)
+        if isinstance(value, ExpressionError):
+            return PlaceholderProblem(f"{{{{ {source} }}}}: {value.message}")
+        return value
+
+    return evaluate
