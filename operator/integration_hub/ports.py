@@ -7,6 +7,7 @@ raises only for broken I/O (`PortError` and its children) or for a bug.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -87,6 +88,31 @@ class Resource:
     @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAccess:
+    """Where the API server is and as whom to speak to it, for who brings an HTTP client of his own.
+
+    `authorization` is the whole header value; empty where the client certificate in `tls` speaks for us.
+    """
+
+    server: str
+    authorization: SecretText
+    tls: ssl.SSLContext
+    tls_server_name: str = ""
+    proxy: str = ""
+
+
+class ApiLogin(Protocol):
+    """Credentials that are kept fresh: tokens of ServiceAccounts are replaced about every hour."""
+
+    async def access(self, *, refused: SecretText | None = None) -> ApiAccess:
+        """The credentials of this moment. `refused` is what the API server has just answered 401 to.
+
+        Raises PortError when there are none.
+        """
+        ...
 
 
 SECRETS = Resource("", "v1", "secrets", "Secret")
