@@ -81,6 +81,14 @@ class HealResources(Model):
 class HealUpdates(Model):
     """Image updates the hub may make."""
 
+    RULES = (
+        Rule(
+            "self.policy == 'none' || (has(self.image) && self.image != '')",
+            "a policy other than none needs image, the repository that updates come from",
+            ".image",
+        ),
+    )
+
     image: Annotated[str, Field(max_length=512)] = Field(
         default="", description="Image repository that updates come from."
     )
@@ -232,7 +240,7 @@ class ProductHealth(Model):
         default=None, description="Which signal decided: probe, rollout or heartbeat."
     )
     reported_version: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, description="Version that the product itself reports."
+        default=None, description="Version that the product itself reports (as of the last write)."
     )
     started_at: Timestamp | None = Field(default=None, description="When the product says it started.")
     last_seen: Timestamp | None = Field(
@@ -328,6 +336,8 @@ PRODUCT_REGISTRATION = KindInfo(
     riders=frozenset(
         {
             "health.lastSeen",
+            "health.startedAt",
+            "health.reportedVersion",
             "health.responseTime",
             "health.consecutiveFailures",
             "health.lastError",

@@ -97,6 +97,15 @@ class Reason(StrEnum):
     ROLLOUT_FAILED = "RolloutFailed", "a rollout passed its deadline"
     NO_SIGNAL = "NoSignal", "nothing is known of the product yet"
 
+    PRODUCT_REGISTERED = "ProductRegistered", "a product was seen for the first time"
+    PRODUCT_UPDATED = "ProductUpdated", "a product was registered with another version"
+    DEPENDENCIES_READY = "DependenciesReady", "every product this one depends on works"
+    DEPENDENCY_DOWN = "DependencyDown", "a product this one depends on does not work"
+    DEPENDENCY_UNKNOWN = (
+        "DependencyUnknown",
+        "a product this one depends on is not registered or not known",
+    )
+
     # Healing
     HEAL_IDLE = "NothingToHeal", "there is nothing to heal"
     HEAL_DISABLED = "HealDisabled", "healing is switched off"
@@ -105,6 +114,8 @@ class Reason(StrEnum):
     HEAL_ACTION_SKIPPED = "HealActionSkipped", "an action was called for and not taken; the message says why"
     HEAL_PROPOSED = "HealProposed", "an action waits for approval"
     HEAL_DRY_RUN = "HealDryRun", "an action would have been taken"
+    HEAL_WAITING = "HealWaiting", "the trouble is young, or already passing"
+    HEAL_RESTARTED_ELSEWHERE = "HealRestartedElsewhere", "somebody else restarted the Deployment just now"
     HEAL_VERIFYING = "HealVerifying", "an action was taken and its effect is awaited"
     HEAL_SUCCEEDED = "HealSucceeded", "an action helped"
     HEAL_EXHAUSTED = "HealExhausted", "all allowed actions were used; a person is needed"
