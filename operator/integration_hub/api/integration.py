@@ -9,6 +9,7 @@ from pydantic import Field
 
 from integration_hub.api.conditions import StatusBase
 from integration_hub.api.meta import (
+    GROUP,
     Column,
     Duration,
     FreeJson,
@@ -27,6 +28,9 @@ from integration_hub.api.provider import AuthType, HttpMethod
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Text = Annotated[str, Field(max_length=1024)]
+
+TEST_REQUESTED = f"{GROUP}/test-requested"
+"""Annotation that asks for a connection test now; any value that is not in status.lastTest yet."""
 
 
 class Environment(StrEnum):
@@ -111,6 +115,15 @@ class Credentials(Model):
 class Retry(Model):
     """How failed calls are repeated."""
 
+    RULES = (
+        Rule(
+            "!has(self.baseDelayMilliseconds) || !has(self.maxDelayMilliseconds) || "
+            "self.baseDelayMilliseconds <= self.maxDelayMilliseconds",
+            "baseDelayMilliseconds must not exceed maxDelayMilliseconds",
+            ".maxDelayMilliseconds",
+        ),
+    )
+
     enabled: bool = Field(default=True, description="Whether failed calls are repeated at all.")
     max_retries: int = Field(default=3, description="Repetitions after the first attempt.", ge=0, le=10)
     base_delay_milliseconds: int = Field(
@@ -158,6 +171,14 @@ class HealthCheck(Model):
 
 class SyncPolicy(Model):
     """Data synchronisation in short form; it makes an owned SyncJob."""
+
+    RULES = (
+        Rule(
+            "!has(self.auto) || !self.auto || (has(self.schedule) && self.schedule != '')",
+            "auto needs a schedule, such as 30m or daily",
+            ".schedule",
+        ),
+    )
 
     auto: bool = Field(default=False, description="Whether the schedule runs by itself.")
     schedule: str = Field(
