@@ -141,12 +141,15 @@ class KubernetesCluster:
         subresource: str = "",
         force: bool = False,
         dry_run: bool = False,
+        manager: str = "",
     ) -> Json:
-        """PATCH with our field manager. `force` takes fields from other managers, and is for applies only."""
+        """PATCH with our field manager, or the one named. `force` takes fields from other managers, and is for applies only."""
         if patch_type is PatchType.APPLY:
             body = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
         path = paths.item(resource, namespace, name, subresource) + paths.query(
-            fieldManager=self._field_manager, force=force, dryRun="All" if dry_run else None
+            fieldManager=manager or self._field_manager,
+            force=force,
+            dryRun="All" if dry_run else None,
         )
         return await self._write("PATCH", path, body, patch_type)
 

@@ -25,14 +25,15 @@ class Storm(StrEnum):
 class HealWorld:
     """Everything a healing decision looks at.
 
-    `recorded` is what the registration's persisted status says of healing; `heal` the same brought up
-    to date by `episode.follow` with what was seen just now. They differ only between a change and its
-    record, and nothing is done in that gap.
+    `name` and `uid` are the registration's. `recorded` is what its persisted status says of healing;
+    `heal` the same brought up to date by `episode.follow` with what was seen just now. They differ only
+    between a change and its record, and nothing is done in that gap.
 
-    `name` and `uid` are the registration's. `served` False: the hub may not touch Deployments of this namespace. `workload` None: no Deployment
+    `served` False: the hub may not touch Deployments of this namespace. `workload` None: no Deployment
     of this name. `observing_since`: since when this process watches without a break. `evidence_span`:
-    how long it takes to tell a dead product from a lost packet, with a margin. `red_roots`: the products at the bottom
-    of the trouble that this one depends on. `rival`: an older registration with the same Deployment.
+    how long it takes to tell a dead product from a lost packet, with a margin. `red_roots`: the products
+    at the bottom of the trouble that this one depends on. `rival`: an older registration with the same
+    Deployment.
     """
 
     now: datetime
