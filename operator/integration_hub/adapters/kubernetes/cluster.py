@@ -143,7 +143,10 @@ class KubernetesCluster:
         dry_run: bool = False,
         manager: str = "",
     ) -> Json:
-        """PATCH with our field manager, or the one named. `force` takes fields from other managers, and is for applies only."""
+        """PATCH with our field manager, or the one named.
+
+        `force` takes fields from other managers, and is for applies only.
+        """
         if patch_type is PatchType.APPLY:
             body = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
         path = paths.item(resource, namespace, name, subresource) + paths.query(
