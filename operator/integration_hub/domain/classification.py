@@ -33,6 +33,7 @@ LASTING = frozenset(
         Reason.INVALID_CREDENTIALS,
         Reason.REAUTH_REQUIRED,
         Reason.CONFIG_REFUSED,
+        Reason.CONFIG_INVALID,
         Reason.UNEXPECTED_ANSWER,
         Reason.ADDRESS_BLOCKED,
         Reason.INVALID_URL,
@@ -185,6 +186,8 @@ class Subject:
 def explain(outcome: Outcome, subject: Subject) -> str:
     """What happened and what to do about it, for a person; at most a few lines, no secret, no body."""
     advice = _ADVICE.get(outcome.reason, "")
+    if outcome.success and not subject.secret:
+        advice = "{host} answers."
     secret = (
         f"the Secret {subject.secret}" if subject.secret else "a Secret named by spec.credentials.secretRef"
     )

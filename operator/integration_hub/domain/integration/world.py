@@ -1,0 +1,145 @@
+"""Everything a decision about one Integration rests on, gathered once and frozen.
+
+No secret value is in here: of the Secret, only which keys are missing or unusable. So nothing that
+is decided or written from a world can leak one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from integration_hub.api.integration import IntegrationSpec, ProviderRef
+from integration_hub.api.provider import AuthMode
+from integration_hub.domain.config_schema import InvalidConfig, ValidConfig
+from integration_hub.domain.consent import Consent
+from integration_hub.domain.integration.facts import HealthFacts, Inputs
+from integration_hub.domain.provider import Examined
+from integration_hub.ports import Json, SecretState
+
+
+@dataclass(frozen=True, slots=True)
+class KnownProvider:
+    """A provider that exists, with what came of examining it. `namespace` is empty for a cluster's."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    examined: Examined
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """Another Integration of the namespace that claims the same provider, environment and instance.
+
+    `created` is its creationTimestamp as written: RFC 3339 in UTC sorts as text.
+    """
+
+    name: str
+    uid: str
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where calls would go: `authority` is host, or host:port; `hosts` all that credentials may go to."""
+
+    authority: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressProblem:
+    """Why there is no address. `unreadable` tells a bad URL from one that cannot be put together."""
+
+    message: str
+    unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """What reading the Secret showed, without a value. `invalid` maps a key to what is wrong with it."""
+
+    state: SecretState
+    version: str = ""
+    missing: tuple[str, ...] = ()
+    invalid: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationWorld:
+    """One Integration and all that bears on it.
+
+    `previous` is its present status. `provider` is None where there is none. `config` and `address`
+    are None where the provider cannot be used. `mode` is the authentication mode asked for, None if
+    the provider has no such mode; `keys` what it needs from the Secret, None if the hub cannot send
+    it. `secret` is None on a look that did not read it; `secret_version` its resourceVersion by the
+    watch: empty when there is none, None when unknown. `tick` is monotonic seconds, `jitter` in
+    [0, 1).
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    created: str
+    spec: IntegrationSpec
+    previous: Mapping[str, Json]
+    test_requested: str
+    provider: KnownProvider | None
+    siblings: tuple[Sibling, ...]
+    config: ValidConfig | InvalidConfig | None
+    address: Address | AddressProblem | None
+    mode: AuthMode | None
+    keys: tuple[str, ...] | None
+    secret: SecretFacts | None
+    secret_version: str | None
+    facts: HealthFacts
+    consent: Consent
+    now: datetime
+    tick: float
+    jitter: float
+
+    @property
+    def secret_name(self) -> str:
+        """Name of the Secret that the spec refers to, or empty."""
+        reference = self.spec.credentials.secret_ref
+        return reference.name if reference is not None else ""
+
+    @property
+    def recorded(self) -> Inputs:
+        """What the present status was decided on."""
+        return Inputs.of_status(self.previous)
+
+    @property
+    def inputs(self) -> Inputs:
+        """What a decision made now rests on, as far as it can be told without reading the Secret."""
+        version = self.secret.version if self.secret is not None else self.secret_version
+        provider = self.provider
+        return Inputs(
+            self.generation,
+            provider.uid if provider is not None else "",
+            provider.generation if provider is not None else 0,
+            self.recorded.secret_version if version is None else version,
+        )
+
+
+def owner_namespace(reference: ProviderRef, namespace: str) -> str:
+    """The namespace a provider is looked up in: empty for a cluster's, the Integration's own by default."""
+    if reference.kind == "ClusterIntegrationProvider":
+        return ""
+    return reference.namespace or namespace
+
+
+def provider_identity(reference: ProviderRef, namespace: str) -> str:
+    """One word for the provider an Integration of `namespace` names: an index value."""
+    return f"{reference.kind}/{owner_namespace(reference, namespace)}/{reference.name}"
+
+
+def identity(spec: IntegrationSpec, namespace: str) -> str:
+    """What only one Integration may claim: provider, environment and instance within a namespace."""
+    provider = provider_identity(spec.provider_ref, namespace)
+    return f"{namespace}|{provider}|{spec.environment.value}|{spec.instance}"
