@@ -169,7 +169,7 @@ class AddressPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Connect. `listed` says that an entry of the allow-list covers the address, needed or not."""
+    """Connect. `listed` says that an entry of the allow-list opens the address, needed or not."""
 
     listed: bool
 
@@ -189,16 +189,17 @@ def check(address: Address, port: int, policy: AddressPolicy, trust: Trust) -> A
     if (address, port) in policy.protected:
         exact = any(entry.network.num_addresses == 1 for entry in covering)
         return Allowed(listed=True) if exact else Refused("a socket of the hub or of the API server")
-    closed = closed_range(address, policy, trust)
-    if closed is None:
+    block = _narrowest(address, policy, trust)
+    if block is None:
         return Allowed(listed=bool(covering))
-    if any(_inside(entry.network, closed.network) for entry in covering):
-        return Allowed(listed=True)
-    return Refused(closed.name)
+    listed = any(_inside(entry.network, block.network) for entry in covering)
+    if listed or (block.private and trust == "product"):
+        return Allowed(listed)
+    return Refused(block.name)
 
 
-def closed_range(address: Address, policy: AddressPolicy, trust: Trust) -> Block | None:
-    """The narrowest closed range that holds the address, or None if it is open to this caller."""
+def _narrowest(address: Address, policy: AddressPolicy, trust: Trust) -> Block | None:
+    """The narrowest range of the table, or of the administrator's own, that holds the address."""
     number = int(address)
     blocks = [block for first, last, block in _RANGES[address.version] if first <= number <= last]
     if address.version == 6 and address in _GLOBAL_UNICAST:
@@ -207,10 +208,7 @@ def closed_range(address: Address, policy: AddressPolicy, trust: Trust) -> Block
         blocks += [
             Block(net, "closed by the administrator") for net in policy.deny if _contains(net, address)
         ]
-    if not blocks:
-        return None
-    narrowest = max(blocks, key=lambda block: block.network.prefixlen)
-    return None if narrowest.private and trust == "product" else narrowest
+    return max(blocks, key=lambda block: block.network.prefixlen, default=None)
 
 
 def parse_literal(text: str) -> Address | None:

@@ -49,7 +49,7 @@ def _read(file: Traversable) -> CatalogueEntry:
         raise CatalogueError(f"{file.name} holds no object")
     if (manifest.get("apiVersion"), manifest.get("kind")) != (API_VERSION, CLUSTER_INTEGRATION_PROVIDER.kind):
         raise CatalogueError(f"{file.name} is not a {CLUSTER_INTEGRATION_PROVIDER.kind} of {API_VERSION}")
-    name = (manifest.get("metadata") or {}).get("name")
+    name = str((manifest.get("metadata") or {}).get("name"))
     if f"{name}.yaml" != file.name:
         raise CatalogueError(f"{file.name} must hold the provider of its own name, not {name!r}")
     try:

@@ -31,9 +31,7 @@ class SpecProblem:
 
 def check_spec(spec: ProviderSpec, expressions: Expressions) -> tuple[SpecProblem, ...]:
     """Everything wrong with the provider, in the order of its fields; empty if it can be used."""
-    return tuple(
-        [*_addresses(spec), *_schemas(spec), *_templates(spec, expressions), *_rules(spec, expressions)]
-    )
+    return (*_addresses(spec), *_schemas(spec), *_templates(spec, expressions), *_rules(spec, expressions))
 
 
 def _addresses(spec: ProviderSpec) -> Iterator[SpecProblem]:
