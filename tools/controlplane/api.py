@@ -34,8 +34,8 @@ class Api:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-            response = connection.getresponse()
-            text = response.read().decode()
+            with connection.getresponse() as response:
+                text = response.read().decode()
         except http.client.HTTPException as error:
             raise ConnectionError(f"{method} {path}: {error}") from error
         finally:

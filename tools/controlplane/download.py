@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import tempfile
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +71,9 @@ def _open(url: str) -> http.client.HTTPResponse:
     def attempt() -> None:
         try:
             outcome.append(urllib.request.urlopen(url, timeout=_READ_TIMEOUT_S))
+        except urllib.error.HTTPError as error:
+            error.close()  # it is a response too, and holds the connection
+            outcome.append(error)
         except (OSError, http.client.HTTPException) as error:
             outcome.append(error)
 
