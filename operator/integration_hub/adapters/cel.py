@@ -28,6 +28,7 @@ MAX_INPUT_DEPTH = 64
 MAX_MACRO_LIST = 256
 MAX_RESULT_BYTES = 65_536
 
+_NUL = "it holds a NUL character, at which the engine would cut the text off"
 _POSITION = re.compile(r"<input>:(\d+):(\d+): ")
 _STATUS_WORD = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]$")
 
@@ -61,6 +62,8 @@ class CelExpressions:
     def _compile(self, source: str, names: tuple[str, ...]) -> Program | ExpressionError:
         if len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE_BYTES:
             return ExpressionError(f"the expression is longer than {MAX_SOURCE_BYTES} bytes")
+        if "\0" in source:
+            return ExpressionError("the expression holds a NUL character")
         try:
             compiled = self._environment(names).compile(source)
             shape = judge(compiled.serialize())
@@ -95,7 +98,7 @@ class CelProgram:
         data = {name: variables[name] for name in self._used if name in variables}
         excess, huge = _measure(data, longest_list=MAX_MACRO_LIST if self._has_macro else MAX_INPUT_BYTES)
         if excess:
-            return ExpressionError(f"the data is too large for an expression: {excess}")
+            return ExpressionError(f"the data cannot be given to an expression: {excess}")
         try:
             if huge:
                 data = {name: _with_doubles(value) for name, value in data.items()}
@@ -110,7 +113,7 @@ class CelProgram:
 
 
 def _measure(data: Mapping[str, Any], *, longest_list: int) -> tuple[str, bool]:
-    """Why the data is too large, or empty; and whether it holds an integer beyond 64 bits.
+    """Why the data cannot be taken, or empty; and whether it holds an integer beyond 64 bits.
 
     Walks without recursion and stops at the bound.
     """
@@ -121,6 +124,9 @@ def _measure(data: Mapping[str, Any], *, longest_list: int) -> tuple[str, bool]:
         value, depth = pending.pop()
         if depth > MAX_INPUT_DEPTH:
             return f"nested deeper than {MAX_INPUT_DEPTH} levels", huge
+        texts = (value,) if isinstance(value, str) else value if isinstance(value, dict) else ()
+        if any("\0" in str(text) for text in texts):
+            return _NUL, huge
         if isinstance(value, str):
             budget -= len(value.encode("utf-8", "surrogatepass")) + 2
         elif isinstance(value, dict):
