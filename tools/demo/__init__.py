@@ -1,0 +1,1 @@
+"""`make demo`: the hub at work on a real control plane, with a real outside system, in about a minute."""
