@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -66,6 +68,16 @@ class TestTheSharedControlPlane:
         versions = json.loads(control_plane.kubectl("version", "-o", "json").stdout)
         assert versions["serverVersion"]["gitVersion"] == "v1.35.4"
         assert versions["clientVersion"]["gitVersion"] == "v1.35.4"
+
+    def test_has_a_certificate_that_the_strictest_check_accepts(self, control_plane: ControlPlane) -> None:
+        strict = ssl.create_default_context(cafile=str(control_plane.ca_path))
+        strict.verify_flags |= ssl.VERIFY_X509_STRICT  # Python 3.13 checks so by default
+        host, _, port = control_plane.url.removeprefix("https://").rpartition(":")
+        with (
+            socket.create_connection((host, int(port))) as plain,
+            strict.wrap_socket(plain, server_hostname="localhost") as secure,
+        ):
+            assert secure.version() == "TLSv1.3"
 
     def test_lets_a_service_account_do_only_what_it_was_granted(
         self, control_plane: ControlPlane, namespace: str

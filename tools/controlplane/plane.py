@@ -16,7 +16,8 @@ from controlplane import binaries, components, kubeconfig, kubectl, launch, pins
 from controlplane.api import Api, ApiError
 
 _READY_TIMEOUT_S = 60.0
-_POLL_S = 0.05
+_EXIT_TIMEOUT_S = 120.0
+_POLL_S = 0.02
 _LOG_LINES_SHOWN = 12
 
 THIS_PROCESS = -1
@@ -176,9 +177,16 @@ class ControlPlane:
         self._command(do="start", component=name)
 
     def kill(self, name: str, signal: int = signals.SIGKILL) -> None:
-        """Send a signal and wait for the end of the component. Nothing starts it again by itself."""
+        """Send a signal and wait for the end of the component. Nothing starts it again by itself.
+
+        On SIGTERM the API server lets its clients finish, which takes a minute while one watches.
+        """
         self._command(do="signal", component=name, signal=int(signal))
-        self._command(do="wait", component=name)
+        deadline = time.monotonic() + _EXIT_TIMEOUT_S
+        while self.status()[name]["exit"] is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} still runs {_EXIT_TIMEOUT_S:.0f} s after signal {int(signal)}")
+            time.sleep(_POLL_S)
 
     def pause(self, name: str) -> None:
         """Freeze a component: its connections stay open and nothing answers."""

@@ -9,7 +9,7 @@ Nothing stays behind:
 - when this process is killed itself, the kernel kills the programs (PR_SET_PDEATHSIG; Linux only).
 
 Commands are one JSON line each way on the command socket:
-{"do": "start" | "signal" | "wait" | "status" | "stop", "component": name, "signal": number}.
+{"do": "start" | "signal" | "status" | "stop", "component": name, "signal": number}.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any
 
 _REQUEST_TIMEOUT_S = 5.0
-_EXIT_TIMEOUT_S = 60.0
 _OWNER_POLL_S = 0.5
 _PR_SET_PDEATHSIG = 1
 
@@ -53,8 +52,6 @@ class Supervisor:
                 self._start(name)
             case {"do": "signal", "component": name, "signal": number}:
                 self._signal(name, number)
-            case {"do": "wait", "component": name}:
-                self._wait(name)
             case {"do": "stop"}:
                 self.stop()
             case {"do": "status"}:
@@ -92,10 +89,6 @@ class Supervisor:
             raise ValueError(f"{name} is not running")
         process.send_signal(number)
 
-    def _wait(self, name: str) -> None:
-        if process := self._running.get(name):
-            process.wait(_EXIT_TIMEOUT_S)
-
     def _state(self, name: str) -> dict[str, int | None]:
         process = self._running.get(name)
         if process is None:
@@ -132,7 +125,7 @@ def _serve(supervisor: Supervisor, listener: socket.socket) -> None:
         connection.settimeout(_REQUEST_TIMEOUT_S)
         try:
             reply = supervisor.answer(json.loads(stream.readline()))
-        except (ValueError, OSError, subprocess.TimeoutExpired) as error:
+        except (ValueError, OSError) as error:
             reply = {"error": str(error)}
         with contextlib.suppress(OSError):  # the asker may be gone
             stream.write(json.dumps(reply).encode() + b"\n")
