@@ -13,9 +13,7 @@ from integration_hub.domain.integration.world import (
     KnownProvider,
     SecretFacts,
     Sibling,
-    identity,
     owner_namespace,
-    provider_identity,
 )
 
 __all__ = [
@@ -31,10 +29,8 @@ __all__ = [
     "Sibling",
     "Why",
     "as_sent",
-    "identity",
     "owner_namespace",
     "plan",
-    "provider_identity",
     "refuse",
     "report",
     "secret_wanted",

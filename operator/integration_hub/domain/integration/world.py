@@ -132,14 +132,3 @@ def owner_namespace(reference: ProviderRef, namespace: str) -> str:
     if reference.kind == "ClusterIntegrationProvider":
         return ""
     return reference.namespace or namespace
-
-
-def provider_identity(reference: ProviderRef, namespace: str) -> str:
-    """One word for the provider an Integration of `namespace` names: an index value."""
-    return f"{reference.kind}/{owner_namespace(reference, namespace)}/{reference.name}"
-
-
-def identity(spec: IntegrationSpec, namespace: str) -> str:
-    """What only one Integration may claim: provider, environment and instance within a namespace."""
-    provider = provider_identity(spec.provider_ref, namespace)
-    return f"{namespace}|{provider}|{spec.environment.value}|{spec.instance}"
