@@ -1,4 +1,4 @@
-"""The kopf feed: every fed object's latest state into the runtime's cache, whatever happens to the API server."""
+"""The kopf feed: the latest state of every fed object into the cache, whatever befalls the API server."""
 
 from integration_hub.handlers.feed.streams import FeedState, StreamState
 from integration_hub.handlers.feed.supervisor import Feed

@@ -1,9 +1,10 @@
 """One run of kopf: in a thread and an event loop of its own, from start to whatever end.
 
-The only module that imports kopf. kopf watches, nothing more: `on.event` for each kind, no finalizers, no
-annotations, no events, no timers. Its own thread, because it takes the signal handlers of the main thread and,
-when it ends, cancels every task of its loop that it did not know at its start. It ends for good on a watch ERROR
-event, on 503 beyond its retries, on a lost verb: whoever started the run starts the next one.
+The only module that imports kopf. kopf watches, nothing more: `on.event` for each kind, no finalizers,
+no annotations, no events, no timers. Its own thread, because it takes the signal handlers of the main
+thread and, when it ends, cancels every task of its loop that it did not know at its start. It ends for
+good on a watch ERROR event, on 503 beyond its retries, on a lost verb: whoever started the run starts
+the next one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import aiohttp
 import kopf
@@ -23,11 +24,19 @@ from integration_hub.handlers.feed.streams import StreamBook
 from integration_hub.ports import ApiAccess, ApiLogin, Json, PortError, Resource, SecretText
 
 Verb = Literal["SEEN", "DELETED"]
-Deliver = Callable[[Resource, Verb, Json], int]
-"""Takes an event over in kopf's thread; returns how many still wait to be taken in on the other side."""
+
+
+class Receiver(Protocol):
+    """Takes events over in kopf's thread. Its length: how many wait to be taken in on the other side."""
+
+    def put(self, resource: Resource, verb: Verb, obj: Json) -> None: ...
+
+    def __len__(self) -> int: ...
+
 
 _CHUNK = 500
 _HIGH_WATER = 1000
+_HOLD_SECONDS = 0.01
 _LOGIN_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
@@ -75,7 +84,7 @@ class _NoProgress(kopf.ProgressStorage):
 
 
 class KopfRun:
-    """One run. `start` it once; `ended` is done when its thread is; `stop` asks it to end."""
+    """One run, made in the main loop. `start` it once; `stop` asks it to end; `ended` is done when it has."""
 
     def __init__(
         self,
@@ -83,7 +92,7 @@ class KopfRun:
         namespaces: Sequence[str],
         login: ApiLogin,
         book: StreamBook,
-        deliver: Deliver,
+        receiver: Receiver,
         *,
         user_agent: str,
         watch_seconds: float,
@@ -93,28 +102,26 @@ class KopfRun:
         self._namespaces = namespaces
         self._login = login
         self._book = book
-        self._deliver = deliver
+        self._receiver = receiver
         self._user_agent = user_agent
         self._watch_seconds = watch_seconds
         self._retry_seconds = tuple(retry_seconds)
         self._delivered = 0
         self._logins = 0
-        self._main: asyncio.AbstractEventLoop | None = None
+        self._main = asyncio.get_running_loop()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stopping = False
         self._ending = False
         self._session: aiohttp.ClientSession | None = None
-        self.ended: asyncio.Future[BaseException | None] | None = None
+        self.ended: asyncio.Future[BaseException | None] = self._main.create_future()
+        """How the run ended: an exception, or None if it was asked to."""
 
     # ------------------------------------------------------------------ the main thread's side
 
-    def start(self) -> asyncio.Future[BaseException | None]:
-        """Start the thread. The future tells how the run ended: an exception, or None if it was asked to."""
-        self._main = asyncio.get_running_loop()
-        self.ended = self._main.create_future()
+    def start(self) -> None:
+        """Start the thread. A daemon: one that hangs must not keep the process from ending."""
         threading.Thread(target=self._run, name="kopf", daemon=True).start()
-        return self.ended
 
     def stop(self) -> None:
         """Ask the run to end; it takes a moment. Harmless when it has ended."""
@@ -134,11 +141,10 @@ class KopfRun:
         if ending is None and not self._stopping:
             ending = FeedEndedError("kopf ended without a word")
         with contextlib.suppress(RuntimeError):  # the main loop is closed: nobody wants to know any more
-            assert self._main is not None
             self._main.call_soon_threadsafe(self._report, ending)
 
     def _report(self, ending: BaseException | None) -> None:
-        if self.ended is not None and not self.ended.done():
+        if not self.ended.done():
             self.ended.set_result(ending)
 
     async def _operate(self) -> None:
@@ -169,7 +175,7 @@ class KopfRun:
                 raise error
 
     def _stray(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """An error of a task that nobody waits for: the common case are siblings of the one that ended the run."""
+        """An error of a task that nobody waits for; at the end, a sibling of what ended the run."""
         level = logging.DEBUG if self._ending else logging.ERROR
         _log.log(level, context["message"], exc_info=context.get("exception"))
 
@@ -210,19 +216,18 @@ class KopfRun:
         async def seen(event: Any, **_: Any) -> None:
             verb: Verb = "DELETED" if event["type"] == "DELETED" else "SEEN"
             self._delivered += 1
-            waiting = self._deliver(resource, verb, event["object"])
-            while waiting > _HIGH_WATER and not self._stopping:
-                await asyncio.sleep(0.01)
-                waiting = self._deliver(resource, "SEEN", None)
+            self._receiver.put(resource, verb, event["object"])
+            while len(self._receiver) > _HIGH_WATER:  # noqa: ASYNC110  an event of the other loop
+                await asyncio.sleep(_HOLD_SECONDS)
 
         return seen
 
     # ------------------------------------------------------------------ its HTTP traffic
 
     async def _log_in(self, **_: Any) -> kopf.AiohttpSession:
-        """kopf's login: a session of ours, whose middleware keeps the token fresh and fills in the book.
+        """The login for kopf: a session whose middleware keeps the token fresh and fills in the book.
 
-        kopf asks again when the API server refused even fresh credentials; then the run is over.
+        It asks again when the API server refused even fresh credentials; then the run is over.
         """
         self._logins += 1
         if self._logins > 1:
@@ -243,7 +248,6 @@ class KopfRun:
 
     async def _access(self, refused: SecretText | None) -> ApiAccess:
         """The login belongs to the main loop: ask it there, wait for it here."""
-        assert self._main is not None
         asking = self._login.access(refused=refused)
         answer = asyncio.run_coroutine_threadsafe(asking, self._main)
         async with asyncio.timeout(_LOGIN_SECONDS):

@@ -12,6 +12,9 @@ from typing import Protocol
 
 from integration_hub.ports import Resource
 
+_BOOKMARK_SECONDS = 90.0
+"""The API server sends one about every minute."""
+
 
 class ByteCounter(Protocol):
     """An open response's body. Bookmarks are bytes too, so a healthy watch never rests for long."""
@@ -132,8 +135,9 @@ class StreamBook:
                 stream.seen_bytes = body.total_bytes
                 stream.heard_at = now
 
-    def all_open(self) -> bool:
-        return all(stream.open for stream in self._streams.values())
+    def good(self) -> bool:
+        """Every watch is open and was heard of within the time in which a bookmark is due."""
+        return all(stream.open for stream in self._streams.values()) and not self.silent(_BOOKMARK_SECONDS)
 
     def silent(self, seconds: float) -> list[str]:
         """Names of the open watches that have brought nothing for so long: dead, not quiet."""

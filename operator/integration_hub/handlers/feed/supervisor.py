@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 
+from integration_hub.handlers.feed.inbox import Inbox, soon
 from integration_hub.handlers.feed.run import FeedEndedError, KopfRun, Verb, silence_kopf
 from integration_hub.handlers.feed.streams import FeedState, StreamBook
 from integration_hub.ports import ApiLogin, Clock, Entropy, Json, Key, Resource
@@ -15,8 +14,6 @@ from integration_hub.runtime.cache import ObjectCache
 
 _log = logging.getLogger(__name__)
 
-_SLICE = 200
-"""Events taken in at once: about 10 ms, after which the event loop serves others first."""
 _TICK_SECONDS = 1.0
 _HEALTHY_SECONDS = 30.0
 _STOP_SECONDS = 3.0
@@ -64,7 +61,6 @@ class Feed:
         self._backoff = backoff_seconds
         self._backoff_limit = backoff_limit_seconds
         self._retry_seconds = retry_seconds
-        self._inbox = _Inbox(self._take_in)
         self._book: StreamBook | None = None
         self._run: KopfRun | None = None
         self._started_at = 0.0
@@ -98,13 +94,12 @@ class Feed:
 
     async def _run_once(self) -> BaseException:
         main = asyncio.get_running_loop()
-        inbox = self._inbox
-        inbox.open(main)
+        inbox = Inbox(main, self._take_in)
         book = StreamBook(
             self._resources,
             self._namespaces,
             self._clock.monotonic,
-            on_listed=lambda: _soon(main, self._list_ended, run),
+            on_listed=lambda: soon(main, self._list_ended, run, inbox),
             on_trouble=_report_trouble,
         )
         run = KopfRun(
@@ -112,23 +107,23 @@ class Feed:
             self._namespaces,
             self._login,
             book,
-            inbox.put,
+            inbox,
             user_agent=self._user_agent,
             watch_seconds=self._watch_seconds,
             retry_seconds=self._retry_seconds,
         )
         self._book, self._run, self._started_at = book, run, self._clock.monotonic()
-        ended = run.start()
+        run.start()
         try:
-            return await self._watch_over(run, book, ended)
+            return await self._watch_over(book, run.ended)
         finally:
             self._run = None
             run.stop()
-            await _patiently(ended)
+            await _patiently(run.ended)
             inbox.close()
 
     async def _watch_over(
-        self, run: KopfRun, book: StreamBook, ended: asyncio.Future[BaseException | None]
+        self, book: StreamBook, ended: asyncio.Future[BaseException | None]
     ) -> BaseException:
         """Wait for the run's end, or find a reason to end it."""
         while True:
@@ -140,19 +135,19 @@ class Feed:
                 return FeedEndedError(f"nothing heard for {self._silence:g} s from {', '.join(silent)}")
             if missing := book.missing(self._unknown_kind):
                 return FeedEndedError(f"the API server does not know {', '.join(missing)}")
-            if book.all_open():
+            if book.good():
                 self._good_at = self._clock.monotonic()
 
-    def _list_ended(self, run: KopfRun) -> None:
+    def _list_ended(self, run: KopfRun, inbox: Inbox) -> None:
         """A list of kopf is over: have the relist run once its objects are taken in."""
         if run is not self._run:
             return
 
         async def after() -> None:
             await run.quiet()
-            await self._inbox.empty()
+            await inbox.empty()
             if run is self._run:
-                self._listed = self._listed or (self._book is not None and self._book.all_open())
+                self._listed = self._listed or (self._book is not None and self._book.good())
                 self._on_listed()
 
         if not self._listings:  # several kinds list at the same time: one relist is enough
@@ -172,8 +167,8 @@ class Feed:
                 self._cache.remove(key, metadata["uid"])
             else:
                 self._cache.upsert(resource.kind, obj)
-        except (KeyError, ValueError, TypeError):
-            _log.exception("An event that is no Kubernetes object was dropped", extra={"kind": resource.kind})
+        except Exception:  # one odd object must not end the feed of all others
+            _log.exception("An event could not be taken in and was dropped", extra={"kind": resource.kind})
 
     # ------------------------------------------------------------------ for /readyz
 
@@ -181,7 +176,7 @@ class Feed:
         """How the feed is at this moment."""
         now = self._clock.monotonic()
         book = self._book
-        good = self._run is not None and book is not None and book.all_open()
+        good = self._run is not None and book is not None and book.good()
         return FeedState(
             running=self._run is not None,
             listed=self._listed,
@@ -193,59 +188,6 @@ class Feed:
             last_end=self._last_end,
             streams=book.states() if book is not None else (),
         )
-
-
-class _Inbox:
-    """Events on their way from kopf's thread to the main loop: batched, in order, bounded by the sender."""
-
-    def __init__(self, take_in: Callable[[Resource, Verb, Json], None]) -> None:
-        self._take_in = take_in
-        self._lock = threading.Lock()
-        self._waiting: deque[tuple[Resource, Verb, Json]] = deque()
-        self._scheduled = False
-        self._main: asyncio.AbstractEventLoop | None = None
-
-    def open(self, main: asyncio.AbstractEventLoop) -> None:
-        self._main = main
-
-    def close(self) -> None:
-        """Take nothing more from the run that was: it may linger, and a new one tells all anew."""
-        self._main = None
-
-    def put(self, resource: Resource, verb: Verb, obj: Json) -> int:
-        """Called in kopf's thread. With no object, only says how many wait."""
-        main = self._main
-        if main is None:
-            return 0
-        if obj is None:
-            return len(self._waiting)
-        with self._lock:
-            self._waiting.append((resource, verb, obj))
-            schedule, self._scheduled = not self._scheduled, True
-        if schedule:
-            _soon(main, self._drain, main)
-        return len(self._waiting)
-
-    async def empty(self) -> None:
-        while self._waiting:
-            await asyncio.sleep(0.01)
-
-    def _drain(self, main: asyncio.AbstractEventLoop) -> None:
-        for _ in range(_SLICE):
-            if not self._waiting:
-                break
-            self._take_in(*self._waiting.popleft())
-        with self._lock:
-            self._scheduled = bool(self._waiting)
-        if self._scheduled:
-            main.call_soon(self._drain, main)
-
-
-def _soon(main: asyncio.AbstractEventLoop, what: Callable[..., None], *arguments: object) -> None:
-    try:
-        main.call_soon_threadsafe(what, *arguments)
-    except RuntimeError:
-        return  # the main loop is closed: the process is ending
 
 
 async def _patiently(ended: asyncio.Future[BaseException | None]) -> None:
