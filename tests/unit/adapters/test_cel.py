@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from integration_hub.adapters.cel import CelExpressions
 from integration_hub.ports import ExpressionError
 

@@ -8,12 +8,13 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from integration_hub.domain.address import (
     BLOCKS,
     AddressPolicy,
+    Allowed,
     AllowList,
     AllowListError,
-    Allowed,
     Refused,
     Trust,
     check,

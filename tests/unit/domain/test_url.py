@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from integration_hub.domain.url import Target, UrlProblem, join, parse, with_query
 
 
