@@ -32,12 +32,16 @@ class ProbeServer:
         app.router.add_get("/healthz", _probe(self._health.live))
         app.router.add_get("/readyz", _probe(self._health.ready))
         app.router.add_get("/metrics", self._metrics)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, keepalive_timeout=15.0)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=15.0,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+        )
         await runner.setup()
         try:
-            await web.TCPSite(
-                runner, self._host, self._wanted_port, shutdown_timeout=_SHUTDOWN_SECONDS
-            ).start()
+            await web.TCPSite(runner, self._host, self._wanted_port).start()
         except BaseException:
             await runner.cleanup()
             raise

@@ -167,7 +167,7 @@ class Feed:
                 self._cache.remove(key, metadata["uid"])
             else:
                 self._cache.upsert(resource.kind, obj)
-        except Exception:  # one odd object must not end the feed of all others
+        except Exception:  # noqa: BLE001  one odd object must not end the feed of all others
             _log.exception("An event could not be taken in and was dropped", extra={"kind": resource.kind})
 
     # ------------------------------------------------------------------ for /readyz
