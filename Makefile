@@ -24,7 +24,7 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml
 controlplane: $(VENV)/.ready ## Get the control plane's programs: found, downloaded or built
 	@$(BIN)/python tools/controlplane build
 
-demo: controlplane ## Set everything up and show the hub at work (KEEP=1 leaves it running, STOP=1 stops it, CONTEXT=name uses your cluster)
+demo: $(VENV)/.ready ## Set everything up and show the hub at work (KEEP=1 leaves it running, STOP=1 stops it, CONTEXT=name uses your cluster)
 	@KEEP="$(KEEP)" CONTEXT="$(CONTEXT)" STOP="$(STOP)" $(BIN)/python tools/demo
 
 test: controlplane ## Set everything up and run the tests: unit, component, real API server

@@ -53,7 +53,7 @@ class Screen:
 
     def title(self, text: str, line: str) -> None:
         """The first words."""
-        self._write(f"\n{INDENT}{self.bold(text)}\n{INDENT}{self.dim(line)}\n\n")
+        self._write(f"\n{INDENT}{self.bold(text)}\n{INDENT}{self.dim(line)}\n")
 
     def section(self, text: str) -> None:
         """A new part of the story."""
