@@ -1,0 +1,134 @@
+"""Ports in memory, beside `memory_cluster.MemoryCluster`: Secrets, egress, Events, metrics.
+
+They behave as the real ones do towards their caller, and remember what was asked of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from integration_hub.ports import (
+    EventNote,
+    Failure,
+    HttpFailure,
+    HttpRequest,
+    HttpResponse,
+    SecretRead,
+    SecretState,
+    SecretText,
+)
+
+Answer = HttpResponse | HttpFailure
+
+
+class MemorySecrets:
+    """ports.Secrets, and what the metadata-only watch of Secrets would know (`version`).
+
+    `changed` is called with namespace and name after each change, as the watch does.
+    """
+
+    def __init__(self, changed: Callable[[str, str], None] | None = None) -> None:
+        self.changed = changed
+        self.reads: list[tuple[str, str]] = []
+        self.watched = True
+        self._secrets: dict[tuple[str, str], SecretRead] = {}
+        self._denied: set[str] = set()
+        self._version = 1000
+
+    def put(self, namespace: str, name: str, *, garbled: tuple[str, ...] = (), **data: str) -> None:
+        """Create or change a Secret; `garbled` are keys that hold no text."""
+        self._version += 1
+        texts = {key: SecretText(value) for key, value in data.items()}
+        self._secrets[namespace, name] = SecretRead(SecretState.FOUND, texts, str(self._version), garbled)
+        self._tell(namespace, name)
+
+    def drop(self, namespace: str, name: str) -> None:
+        del self._secrets[namespace, name]
+        self._tell(namespace, name)
+
+    def deny(self, namespace: str) -> None:
+        """Take the hub's rights in a namespace away."""
+        self._denied.add(namespace)
+
+    def serve(self, namespace: str) -> None:
+        self._denied.discard(namespace)
+
+    async def read(self, namespace: str, name: str) -> SecretRead:
+        self.reads.append((namespace, name))
+        if namespace in self._denied:
+            return SecretRead(SecretState.DENIED)
+        return self._secrets.get((namespace, name), SecretRead(SecretState.MISSING))
+
+    def version(self, namespace: str, name: str) -> str | None:
+        if namespace in self._denied or not self.watched:
+            return None
+        found = self._secrets.get((namespace, name))
+        return found.resource_version if found is not None else ""
+
+    def _tell(self, namespace: str, name: str) -> None:
+        if self.changed is not None and self.watched and namespace not in self._denied:
+            self.changed(namespace, name)
+
+
+class MemoryEgress:
+    """ports.Egress whose far end is a function; a request takes `seconds` of the loop's time."""
+
+    def __init__(self, far_end: Callable[[HttpRequest], Answer] | None = None) -> None:
+        self.far_end: Callable[[HttpRequest], Answer] = far_end or (lambda _: answer(200, {}))
+        self.seconds = 0.0
+        self.requests: list[HttpRequest] = []
+
+    async def send(self, request: HttpRequest) -> Answer:
+        self.requests.append(request)
+        await asyncio.sleep(self.seconds)
+        return self.far_end(request)
+
+
+def answer(status: int = 200, body: Any = None, **headers: str) -> HttpResponse:
+    """A complete answer; header names are written with underscores."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpResponse(status, named, json.dumps(body).encode(), truncated=False, elapsed_seconds=0.12)
+
+
+def no_answer(failure: Failure, message: str = "the far end is silent") -> HttpFailure:
+    return HttpFailure(failure, message, 0.5)
+
+
+class MemoryEvents:
+    """ports.Events that keeps the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[EventNote] = []
+
+    def record(self, note: EventNote) -> None:
+        self.notes.append(note)
+
+    def reasons(self, name: str) -> list[tuple[str, str]]:
+        """`(type, reason)` of the notes about one object, in order."""
+        return [(note.type, note.reason) for note in self.notes if note.key.name == name]
+
+
+class MemoryMetrics:
+    """The figures that reconcilers of Integrations keep."""
+
+    def __init__(self) -> None:
+        self.ready: dict[tuple[str, str], str] = {}
+        self.probes: list[tuple[str, str, str]] = []
+
+    def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None:
+        assert seconds >= 0
+        self.probes.append((kind, provider, outcome))
+
+    def set_ready(self, namespace: str, name: str, status: str) -> None:
+        self.ready[namespace, name] = status
+
+    def drop_ready(self, namespace: str, name: str) -> None:
+        self.ready.pop((namespace, name), None)
+
+
+def conditions_of(status: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """A status's conditions as type -> (status, reason)."""
+    return {each["type"]: (each["status"], each["reason"]) for each in status.get("conditions", ())}
