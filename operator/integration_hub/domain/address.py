@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
 
@@ -211,6 +212,7 @@ def _narrowest(address: Address, policy: AddressPolicy, trust: Trust) -> Block |
     return max(blocks, key=lambda block: block.network.prefixlen, default=None)
 
 
+@lru_cache(maxsize=4_096)
 def parse_literal(text: str) -> Address | None:
     """An address written the one canonical way (no octal, hex, short or decimal forms, no zone), or None."""
     try:

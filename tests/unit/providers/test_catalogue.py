@@ -16,10 +16,10 @@ from integration_hub.api.reasons import Reason
 from integration_hub.domain import url
 from integration_hub.domain.classification import classify
 from integration_hub.domain.config_schema import ConfigSchema, ValidConfig
+from integration_hub.domain.provider import examine
 from integration_hub.ports import HttpRequest, HttpResponse, SecretText
 from integration_hub.providers.auth import Applied, Unsupported, apply, required_keys
 from integration_hub.providers.catalogue import CatalogueEntry, CatalogueError, load_catalogue
-from integration_hub.providers.check import check_spec
 from integration_hub.providers.request import base_url, probe_request
 
 ENGINE = CelExpressions()
@@ -60,7 +60,7 @@ def test_nothing_in_a_file_is_unknown_to_the_kind(entry: CatalogueEntry) -> None
 
 
 def test_a_provider_can_be_used(entry: CatalogueEntry) -> None:
-    assert check_spec(entry.spec, ENGINE) == ()
+    assert examine(entry.spec, ENGINE).problems == ()
 
 
 def test_its_addresses_are_public_https(entry: CatalogueEntry) -> None:
