@@ -57,16 +57,18 @@ class VirtualClock:
 
 
 class FixedEntropy:
-    """ports.Entropy that always answers the same (the middle, unless told)."""
+    """ports.Entropy that always draws the same (the middle, unless told); uuids count up."""
 
     def __init__(self, value: float = 0.5) -> None:
         self.value = value
+        self._uuids = 0
 
     def random(self) -> float:
         return self.value
 
     def uuid(self) -> str:
-        return "01970000-0000-7000-8000-000000000000"
+        self._uuids += 1
+        return f"01970000-0000-7000-8000-{self._uuids:012x}"
 
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:

@@ -30,7 +30,7 @@ class KubernetesSecrets:
         undecodable: list[str] = []
         for key, encoded in (secret.get("data") or {}).items():
             try:
-                data[key] = SecretText(base64.b64decode(encoded or "").decode())
+                data[key] = SecretText(base64.b64decode(encoded or "", validate=True).decode())
             except (binascii.Error, UnicodeDecodeError):
                 undecodable.append(key)
         return SecretRead(
