@@ -266,6 +266,10 @@ class ObjectCache:
         for siblings in namespaces.values():
             yield from siblings.values()
 
+    def namespaces(self, kind: str) -> tuple[str, ...]:
+        """Namespaces that hold an object of this kind."""
+        return tuple(name for name, siblings in self._objects.get(kind, {}).items() if siblings)
+
     def count(self, kind: str) -> int:
         return self._counts.get(kind, 0)
 

@@ -6,10 +6,12 @@ Generated models are left alone on purpose: they copy every object several times
 official client brings configuration, credentials and the TLS session; JSON goes through as bytes.
 """
 
+from integration_hub.adapters.kubernetes.access import FeedLogin
+from integration_hub.adapters.kubernetes.access import ApiServerLogin
 from integration_hub.adapters.kubernetes.cluster import KubernetesCluster
 from integration_hub.adapters.kubernetes.connection import Connection
 from integration_hub.adapters.kubernetes.events import EventRecorder
 from integration_hub.adapters.kubernetes.login import LoginError
 from integration_hub.adapters.kubernetes.secrets import KubernetesSecrets
 
-__all__ = ["Connection", "EventRecorder", "KubernetesCluster", "KubernetesSecrets", "LoginError"]
+__all__ = ["Connection", "EventRecorder", "FeedLogin", "KubernetesCluster", "KubernetesSecrets", "LoginError"]
