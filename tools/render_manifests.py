@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Write `manifests/base` from the chart with a real helm, or check that it has not drifted.
+"""Write what derives from the chart, or check that it has not drifted.
 
     python tools/render_manifests.py            write
     python tools/render_manifests.py --check    write nothing; exit 1 and name the files that differ
 
-The base is `helm template` of the chart's defaults in namespace integration-hub, for those who take
-kustomize or plain `kubectl apply -k` rather than helm.
+Derived: `manifests/base`, which a real helm renders from the chart's defaults for namespace integration-hub
+(for those who take kustomize rather than helm), and the table of values in the chart's README.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tools")]
 
 from controlplane.binaries import locate_helm  # noqa: E402 - after the path is set
+from generators import chart_readme  # noqa: E402
 
 CHART = ROOT / "charts" / "integration-hub"
 BASE = ROOT / "manifests" / "base"
@@ -27,7 +28,7 @@ HEADER = "# Rendered from charts/integration-hub by tools/render_manifests.py. D
 
 
 def outputs() -> dict[Path, str]:
-    """The rendered files with their content: the CRDs apart from the rest."""
+    """The derived files with their content; the CRDs are apart from the rest."""
     ran = subprocess.run(
         [str(locate_helm()), "template", NAME, str(CHART), "--namespace", NAME],
         capture_output=True,
@@ -37,7 +38,9 @@ def outputs() -> dict[Path, str]:
     documents = [part.strip() for part in f"\n{ran.stdout}".split("\n---\n") if part.strip()]
     definitions = [part for part in documents if "\nkind: CustomResourceDefinition\n" in part]
     rest = [part for part in documents if part not in definitions]
+    readme = CHART / "README.md"
     return {
+        readme: chart_readme.with_values(readme.read_text(), (CHART / "values.yaml").read_text()),
         BASE / "crds.yaml": _joined(definitions),
         BASE / "integration-hub.yaml": _joined(rest),
     }

@@ -47,7 +47,7 @@ def custom_resource_definition(info: KindInfo) -> Schema:
             "apiVersion": {"type": "string", "description": "Version of this schema."},
             "kind": {"type": "string", "description": "Kind of the object."},
             "metadata": {"type": "object"},
-            "spec": _model(info.spec, f"{info.kind}.spec"),
+            "spec": {"description": _summary(info.spec), **_model(info.spec, f"{info.kind}.spec")},
             "status": _status(info),
         },
     }
@@ -87,7 +87,14 @@ def _status(info: KindInfo) -> Schema:
     schema = _model(info.status, f"{info.kind}.status", defaults=False)
     schema.pop("required", None)
     schema["default"] = {"observedGeneration": -1, "conditions": [dict(PENDING)]}
-    return schema
+    return {"description": _summary(info.status), **schema}
+
+
+def _summary(model: type[Model]) -> str:
+    """The model's docstring on one line, for `kubectl explain`."""
+    if not model.__doc__:
+        raise NotExpressibleError(f"{model.__name__}: every model of a kind needs a docstring")
+    return " ".join(model.__doc__.split())
 
 
 def _column(column: Column) -> Schema:

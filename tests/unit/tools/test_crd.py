@@ -15,7 +15,7 @@ from integration_hub.api.meta import FreeJson, KindInfo, ListMap, Model, Rule
 
 def kind_with(annotation: Any, **field: Any) -> KindInfo:
     field.setdefault("description", "A field.")
-    spec = create_model("Spec", __base__=Model, value=(annotation, Field(**field)))
+    spec = create_model("Spec", __base__=Model, __doc__="A spec.", value=(annotation, Field(**field)))
     return KindInfo(
         kind="Thing",
         plural="things",
