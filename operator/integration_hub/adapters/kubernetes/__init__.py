@@ -7,7 +7,6 @@ official client brings configuration, credentials and the TLS session; JSON goes
 """
 
 from integration_hub.adapters.kubernetes.access import FeedLogin
-from integration_hub.adapters.kubernetes.access import ApiServerLogin
 from integration_hub.adapters.kubernetes.cluster import KubernetesCluster
 from integration_hub.adapters.kubernetes.connection import Connection
 from integration_hub.adapters.kubernetes.events import EventRecorder

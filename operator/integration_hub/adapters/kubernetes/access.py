@@ -10,7 +10,7 @@ from integration_hub.adapters.kubernetes.login import Login
 from integration_hub.ports import ApiAccess, Clock, SecretText
 
 
-class ApiServerLogin:
+class FeedLogin:
     """ports.ApiLogin over the same Login that the client uses, or one of its own."""
 
     def __init__(self, login: Login) -> None:
