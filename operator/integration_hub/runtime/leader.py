@@ -171,16 +171,22 @@ class Elector:
             return
         lease = await self._cluster.get(LEASES, self._namespace, self._name)
         if lease is None:
-            await self._claim(None)
+            if not self._respected(self._record):
+                await self._claim(None)
             return
         record = _read(lease, self._times.duration)
         if self._record is None or record.resource_version != self._record.resource_version:
             self._record, self._seen_at = record, self._clock.monotonic()
         if record.holder not in ("", self._identity):
             self._deadline = float("-inf")  # somebody else's by now, whatever our own clock allows
-            if self._clock.monotonic() < self._seen_at + record.duration:
-                return
-        await self._claim(record)
+        if not self._respected(record):
+            await self._claim(record)
+
+    def _respected(self, record: _Record | None) -> bool:
+        """Whether another holder may still be writing; also one whose Lease somebody deleted under it."""
+        if record is None or record.holder in ("", self._identity):
+            return False
+        return self._clock.monotonic() < self._seen_at + record.duration
 
     async def _claim(self, record: _Record | None) -> bool:
         """Write ourselves into the Lease; False if somebody was faster."""
