@@ -28,6 +28,10 @@ class Settings(BaseSettings):
     namespace: str = Field(
         default="integration-hub", description="The hub's own namespace: its Lease and storm brake live here."
     )
+    service_account: str = Field(
+        default="integration-hub",
+        description="The hub's ServiceAccount, named in messages that ask for consent.",
+    )
     watch_namespaces: CommaList = Field(
         default=(), description="Namespaces to work for; empty means all (needs a ClusterRole)."
     )
@@ -75,7 +79,7 @@ class Settings(BaseSettings):
         default=True, description="Whether the leader applies the bundled providers."
     )
     shutdown_seconds: float = Field(
-        default=8, ge=0, le=60, description="Time that work in hand has after SIGTERM."
+        default=4, ge=0, le=60, description="Time that work in hand has after SIGTERM."
     )
 
     @field_validator("roles", "watch_namespaces", "egress_allow", mode="before")
