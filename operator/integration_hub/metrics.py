@@ -8,7 +8,6 @@ outcomes, provider names, object names; never a URL, a host or an id that a call
 from __future__ import annotations
 
 from contextlib import suppress
-from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -65,7 +64,7 @@ class Metrics:
         # products
         self.product_health = Gauge(
             "integration_hub_product_health",
-            "Verdict on a product: 1 healthy, 0.5 degraded, 0 unhealthy or offline, NaN unknown.",
+            "Verdict on a product: 1 healthy, 0.5 degraded, 0 unhealthy or offline, -1 unknown.",
             ["namespace", "name"],
             registry=registry,
         )

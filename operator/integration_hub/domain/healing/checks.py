@@ -78,7 +78,7 @@ def being_verified(world: HealWorld) -> Objection | None:
     record = episode.being_verified(world.heal)
     if record is None:
         return None
-    until = record.at + timedelta(seconds=world.policy.verify_seconds)
+    until = episode.verified_by(record, world.policy)
     return Wait(
         until, Reason.HEAL_VERIFYING, f"{record.action.value} ({record.id}) was taken; its effect is awaited."
     )

@@ -65,6 +65,11 @@ def being_verified(heal: HealStatus) -> HealRecord | None:
     return record if record is not None and record.result == "verifying" else None
 
 
+def verified_by(record: HealRecord, policy: HealPolicy) -> datetime:
+    """When the effect of an action has to show at the latest."""
+    return record.at + timedelta(seconds=policy.verify_seconds)
+
+
 def attempts(heal: HealStatus, now: datetime) -> list[HealRecord]:
     """Entries of the last hour, newest first."""
     return [each for each in heal.history if each.at > now - HOUR]
@@ -193,7 +198,7 @@ def _result(
     rolling = workload is not None and workload.rollout.state is RolloutState.PROGRESSING
     if works and not rolling:
         return "succeeded"
-    if now < record.at + timedelta(seconds=policy.verify_seconds):
+    if now < verified_by(record, policy):
         return "verifying"
     return "succeeded" if works else "failed"
 
