@@ -103,7 +103,7 @@ class Metrics:
 
     def set_product_health(self, namespace: str, name: str, status: str) -> None:
         """reconcilers.product_registration.ProductMetrics, as are the next three."""
-        self.product_health.labels(namespace, name).set(_HEALTH.get(status, nan))
+        self.product_health.labels(namespace, name).set(_HEALTH.get(status, -1))
 
     def drop_product(self, namespace: str, name: str) -> None:
         with suppress(KeyError):
