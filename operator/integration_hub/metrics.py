@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 _HEALTH = {"healthy": 1.0, "degraded": 0.5, "unhealthy": 0.0, "offline": 0.0}
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -78,6 +82,40 @@ class Metrics:
             "integration_hub_heal_brake", "1 while the storm brake suspends all healing.", registry=registry
         )
 
+        # probes and integrations
+        self.probes = Counter(
+            "integration_hub_probe_total",
+            "Probes by kind, provider (`custom` for a namespace's own) and outcome.",
+            ["kind", "provider", "outcome"],
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "integration_hub_request_duration_seconds",
+            "Time until the outside system answered, by kind and provider.",
+            ["kind", "provider"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.integration_ready = ReadyGauge(
+            "integration_hub_integration_ready_status",
+            "Ready of each Integration: 1 True, 0 False, -1 Unknown.",
+        )
+        registry.register(self.integration_ready)
+
+    def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None:
+        """A probe came to its end. `provider` must come from a bounded set, `outcome` is a reason."""
+        self.probes.labels(kind, provider, outcome).inc()
+        if seconds > 0:
+            self.request_seconds.labels(kind, provider).observe(seconds)
+
+    def set_ready(self, namespace: str, name: str, status: str) -> None:
+        """An Integration's Ready is now True, False or Unknown."""
+        self.integration_ready.set(namespace, name, status)
+
+    def drop_ready(self, namespace: str, name: str) -> None:
+        """An Integration is gone."""
+        self.integration_ready.drop(namespace, name)
+
     def observe_reconcile(self, kind: str, outcome: str, seconds: float) -> None:
         """runtime.controller.Observer."""
         self.reconcile_total.labels(kind, outcome).inc()
@@ -114,3 +152,47 @@ class Metrics:
 
     def set_heal_brake(self, *, on: bool) -> None:
         self.heal_brake.set(on)
+
+
+class ReadyGauge(Collector):
+    """One sample per object, at most `limit` of them, made when they are asked for.
+
+    A child object of the client library for each of ten thousand objects would cost ten times the
+    memory. Objects beyond the limit are counted in `<name>_dropped`, so that a gap can be seen.
+    """
+
+    def __init__(self, name: str, documentation: str, *, limit: int = 20_000) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._limit = limit
+        self._values: dict[tuple[str, str], float] = {}
+        self._left_out: set[tuple[str, str]] = set()
+
+    def set(self, namespace: str, name: str, status: str) -> None:
+        key = (namespace, name)
+        if key in self._values or len(self._values) < self._limit:
+            self._values[key] = _READY_VALUES[status]
+            self._left_out.discard(key)
+        else:
+            self._left_out.add(key)
+
+    def drop(self, namespace: str, name: str) -> None:
+        self._values.pop((namespace, name), None)
+        self._left_out.discard((namespace, name))
+
+    def clear(self) -> None:
+        """This process does not lead (any more): it has nothing to say."""
+        self._values.clear()
+        self._left_out.clear()
+
+    def collect(self) -> Iterable[Metric]:
+        gauge = GaugeMetricFamily(self._name, self._documentation, labels=["namespace", "name"])
+        for key, value in self._values.items():
+            gauge.add_metric(key, value)
+        yield gauge
+        yield GaugeMetricFamily(
+            f"{self._name}_dropped", f"Objects without a sample of {self._name}.", value=len(self._left_out)
+        )
+
+
+_READY_VALUES = {"True": 1.0, "False": 0.0, "Unknown": -1.0}

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from integration_hub.metrics import Metrics, ReadyGauge
+
+
+def page(metrics: Metrics) -> str:
+    return generate_latest(metrics.registry).decode()
+
+
+def test_each_integration_has_one_sample_and_none_once_it_is_gone() -> None:
+    metrics = Metrics(CollectorRegistry())
+    for name, status in (("a", "True"), ("b", "False"), ("c", "Unknown"), ("a", "False")):
+        metrics.set_ready("team", name, status)
+    metrics.drop_ready("team", "b")
+    metrics.drop_ready("team", "never-there")
+    lines = [
+        line for line in page(metrics).splitlines() if line.startswith("integration_hub_integration_ready")
+    ]
+    assert lines == [
+        'integration_hub_integration_ready_status{name="a",namespace="team"} 0.0',
+        'integration_hub_integration_ready_status{name="c",namespace="team"} -1.0',
+        "integration_hub_integration_ready_status_dropped 0.0",
+    ]
+
+
+def test_the_number_of_samples_is_bounded_and_the_rest_is_counted() -> None:
+    gauge = ReadyGauge("ready", "Ready.", limit=2)
+    for name in ("a", "b", "c", "c", "d"):
+        gauge.set("team", name, "True")
+    samples, dropped = (list(family.samples) for family in gauge.collect())
+    assert [sample.labels["name"] for sample in samples] == ["a", "b"]
+    assert dropped[0].value == 2
+    gauge.drop("team", "a")
+    gauge.set("team", "d", "False")
+    samples, dropped = (list(family.samples) for family in gauge.collect())
+    assert [(sample.labels["name"], sample.value) for sample in samples] == [("b", 1.0), ("d", 0.0)]
+    assert dropped[0].value == 1
+
+
+def test_a_probe_is_counted_by_outcome_and_timed_only_if_it_took_time() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.observe_probe("Integration", "slack", "Connected", 0.2)
+    metrics.observe_probe("Integration", "slack", "ConfigInvalid", 0.0)
+    told = page(metrics)
+    assert 'probe_total{kind="Integration",outcome="Connected",provider="slack"} 1.0' in told
+    assert 'probe_total{kind="Integration",outcome="ConfigInvalid",provider="slack"} 1.0' in told
+    assert 'request_duration_seconds_count{kind="Integration",provider="slack"} 1.0' in told
