@@ -7,9 +7,8 @@ outcomes, provider names, object names; never a URL, a host or an id that a call
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from collections.abc import Iterable
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -45,45 +44,8 @@ class Metrics:
             ["kind", "outcome"],
             registry=registry,
         )
-        # integrations
-        self.integration_ready = Gauge(
-            "integration_hub_integration_ready_status",
-            "Ready of an Integration: 1 True, 0 False, -1 Unknown.",
-            ["namespace", "name"],
-            registry=registry,
-        )
-        self.probe_total = Counter(
-            "integration_hub_probe_total",
-            "Probes by kind, provider and what they came to.",
-            ["kind", "provider", "outcome"],
-            registry=registry,
-        )
-        self.request_seconds = Histogram(
-            "integration_hub_request_duration_seconds",
-            "Time until an outside system answered, by kind.",
-            ["kind"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        # products
-        self.product_health = Gauge(
-            "integration_hub_product_health",
-            "Verdict on a product: 1 healthy, 0.5 degraded, 0 unhealthy or offline, -1 unknown.",
-            ["namespace", "name"],
-            registry=registry,
-        )
-        self.heal_actions = Counter(
-            "integration_hub_heal_actions_total",
-            "Healing actions and what became of them (verifying: taken, effect awaited).",
-            ["action", "result"],
-            registry=registry,
-        )
-        self.heal_brake = Gauge(
-            "integration_hub_heal_brake", "1 while the storm brake suspends all healing.", registry=registry
-        )
-
         # probes and integrations
-        self.probes = Counter(
+        self.probe_total = Counter(
             "integration_hub_probe_total",
             "Probes by kind, provider (`custom` for a namespace's own) and outcome.",
             ["kind", "provider", "outcome"],
@@ -101,20 +63,22 @@ class Metrics:
             "Ready of each Integration: 1 True, 0 False, -1 Unknown.",
         )
         registry.register(self.integration_ready)
-
-    def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None:
-        """A probe came to its end. `provider` must come from a bounded set, `outcome` is a reason."""
-        self.probes.labels(kind, provider, outcome).inc()
-        if seconds > 0:
-            self.request_seconds.labels(kind, provider).observe(seconds)
-
-    def set_ready(self, namespace: str, name: str, status: str) -> None:
-        """An Integration's Ready is now True, False or Unknown."""
-        self.integration_ready.set(namespace, name, status)
-
-    def drop_ready(self, namespace: str, name: str) -> None:
-        """An Integration is gone."""
-        self.integration_ready.drop(namespace, name)
+        # products
+        self.product_health = Gauge(
+            "integration_hub_product_health",
+            "Verdict on a product: 1 healthy, 0.5 degraded, 0 unhealthy or offline, -1 unknown.",
+            ["namespace", "name"],
+            registry=registry,
+        )
+        self.heal_actions = Counter(
+            "integration_hub_heal_actions_total",
+            "Healing actions and what became of them (verifying: taken, effect awaited).",
+            ["action", "result"],
+            registry=registry,
+        )
+        self.heal_brake = Gauge(
+            "integration_hub_heal_brake", "1 while the storm brake suspends all healing.", registry=registry
+        )
 
     def observe_reconcile(self, kind: str, outcome: str, seconds: float) -> None:
         """runtime.controller.Observer."""
@@ -126,18 +90,16 @@ class Metrics:
         self.status_writes.labels(kind, outcome).inc()
 
     def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None:
-        """reconcilers.integration.IntegrationMetrics."""
+        """reconcilers.integration.IntegrationMetrics, as are the next two. `provider` is from a bounded set."""
         self.probe_total.labels(kind, provider, outcome).inc()
-        self.request_seconds.labels(kind).observe(seconds)
+        if seconds > 0:
+            self.request_seconds.labels(kind, provider).observe(seconds)
 
     def set_ready(self, namespace: str, name: str, status: str) -> None:
-        """reconcilers.integration.IntegrationMetrics."""
-        self.integration_ready.labels(namespace, name).set({"True": 1, "False": 0}.get(status, -1))
+        self.integration_ready.set(namespace, name, status)
 
     def drop_ready(self, namespace: str, name: str) -> None:
-        """reconcilers.integration.IntegrationMetrics."""
-        with suppress(KeyError):
-            self.integration_ready.remove(namespace, name)
+        self.integration_ready.drop(namespace, name)
 
     def set_product_health(self, namespace: str, name: str, status: str) -> None:
         """reconcilers.product_registration.ProductMetrics, as are the next three."""
