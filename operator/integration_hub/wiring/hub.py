@@ -332,7 +332,6 @@ class Hub:
         catalogue: asyncio.Task[None] | None = None
         while True:
             if self._led and not self._controller.running:
-                self._kinds.start()
                 self._controller.start()
                 if self._settings.catalogue_install and not self._settings.watch_namespaces:
                     catalogue = asyncio.create_task(self._install_catalogue(), name="catalogue")

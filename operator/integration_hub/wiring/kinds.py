@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from integration_hub.api.integration import INTEGRATION
+from integration_hub.api.product_registration import PRODUCT_REGISTRATION
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
 from integration_hub.domain.consent import Consent
-from integration_hub.domain.integration import Inputs
 from integration_hub.metrics import Metrics
 from integration_hub.ports import Clock, Cluster, Egress, Entropy, Events, Expressions, Secrets
-from integration_hub.reconcilers.integration import Attempt, IntegrationReconciler
-from integration_hub.reconcilers.integration_links import (
-    PROVIDER_KINDS,
-    IntegrationLinks,
-    declare_indexes,
-)
+from integration_hub.reconcilers import integration_links, product_links
+from integration_hub.reconcilers.heal_brake import Fleet, HealBrake
+from integration_hub.reconcilers.integration import IntegrationReconciler
+from integration_hub.reconcilers.integration_links import PROVIDER_KINDS, IntegrationLinks
 from integration_hub.reconcilers.probing import Probes
+from integration_hub.reconcilers.product_healing import Healer
+from integration_hub.reconcilers.product_links import ProductLinks
+from integration_hub.reconcilers.product_registration import ProductReconciler
 from integration_hub.reconcilers.provider import ProviderReader, ProviderReconciler
+from integration_hub.reconcilers.workloads import Workloads
 from integration_hub.runtime.cache import ObjectCache
 from integration_hub.runtime.controller import Controller
 from integration_hub.runtime.reflector import Reflector, Service
@@ -45,20 +47,6 @@ class Parts:
     metrics: Metrics
 
 
-class SecretIndex:
-    """The watch of Secrets as Integrations ask it (reconcilers.integration.SecretVersions)."""
-
-    def __init__(self, reflector: Reflector) -> None:
-        self._reflector = reflector
-
-    def version(self, namespace: str, name: str) -> str | None:
-        """The resourceVersion; empty if there is no such Secret; None where nothing is watched (yet)."""
-        if self._reflector.service(namespace) is not Service.SERVED:
-            return None
-        found = self._reflector.version(namespace, name)
-        return found[1] if found is not None else ""
-
-
 class DeploymentIndex:
     """The watch of Deployments as products ask it (reconcilers.workloads.DeploymentIndex)."""
 
@@ -80,65 +68,96 @@ class Kinds:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._links = IntegrationLinks(parts.cache)
-        self._integrations = self._wire_integrations(
-            Consent(
-                hub_namespace=parts.settings.namespace,
-                service_account=parts.settings.service_account,
-                role_kind="role" if parts.settings.watch_namespaces else "clusterrole",
-            )
+        self._consent = Consent(
+            hub_namespace=parts.settings.namespace,
+            service_account=parts.settings.service_account,
+            role_kind="role" if parts.settings.watch_namespaces else "clusterrole",
         )
-
-    def start(self) -> None:
-        """This process begins to lead."""
+        self._integration_links = IntegrationLinks(parts.cache)
+        self._product_links = ProductLinks(parts.cache)
+        self._integrations = self._wire_integrations()
+        self._products = self._wire_products()
 
     async def stop(self) -> None:
         """This process no longer leads: end what is under way, forget what another leader knows better."""
         await self._integrations.stop()
+        await self._products.stop()
 
     def secret_changed(self, namespace: str, name: str) -> None:
-        self._parts.controller.enqueue(self._links.users_of_secret(namespace, name))
+        self._parts.controller.enqueue(self._integration_links.users_of_secret(namespace, name))
 
     def deployment_changed(self, namespace: str, name: str) -> None:
-        pass
+        self._parts.controller.enqueue(self._product_links.of_workload(namespace, name))
 
     # ------------------------------------------------------------------ inside
 
-    def _wire_integrations(self, consent: Consent) -> IntegrationReconciler:
-        parts, controller = self._parts, self._parts.controller
-        declare_indexes(parts.cache)
+    def _wire_integrations(self) -> IntegrationReconciler:
+        parts, links, controller = self._parts, self._integration_links, self._parts.controller
+        integration_links.declare_indexes(parts.cache)
         reader = ProviderReader(parts.cache, parts.expressions)
         for kind in (CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER):
-            controller.register(
-                kind.kind,
-                ProviderReconciler(
-                    kind,
-                    cache=parts.cache,
-                    reader=reader,
-                    status=parts.status,
-                    events=parts.events,
-                    clock=parts.clock,
-                ),
+            provider = ProviderReconciler(
+                kind,
+                cache=parts.cache,
+                reader=reader,
+                status=parts.status,
+                events=parts.events,
+                clock=parts.clock,
             )
-        probes: Probes[Inputs, Attempt] = Probes(controller.enqueue)
+            controller.register(kind.kind, provider)
         integrations = IntegrationReconciler(
             cache=parts.cache,
             providers=reader,
             status=parts.status,
             secrets=parts.secrets,
-            versions=SecretIndex(parts.secrets_watch),
+            watch=parts.secrets_watch,
             egress=parts.egress,
             expressions=parts.expressions,
             events=parts.events,
-            probes=probes,
+            probes=Probes(controller.enqueue),
             clock=parts.clock,
             entropy=parts.entropy,
             metrics=parts.metrics,
-            consent=consent,
+            consent=self._consent,
         )
         controller.register(INTEGRATION.kind, integrations)
-        controller.on_change(INTEGRATION.kind, self._links.rivals)
-        controller.on_change(INTEGRATION.kind, self._links.named_providers)
+        controller.on_change(INTEGRATION.kind, links.rivals)
+        controller.on_change(INTEGRATION.kind, links.named_providers)
         for kind_name in PROVIDER_KINDS:
-            controller.on_change(kind_name, self._links.users_of_provider)
+            controller.on_change(kind_name, links.users_of_provider)
         return integrations
+
+    def _wire_products(self) -> ProductReconciler:
+        parts, links, controller = self._parts, self._product_links, self._parts.controller
+        product_links.declare_indexes(parts.cache)
+        workloads = Workloads(parts.cluster, DeploymentIndex(parts.deployments_watch))
+        brake = HealBrake(parts.cluster, parts.clock, parts.settings.namespace)
+        fleet = Fleet()
+        healer = Healer(
+            cluster=parts.cluster,
+            cache=parts.cache,
+            links=links,
+            workloads=workloads,
+            events=parts.events,
+            brake=brake,
+            fleet=fleet,
+        )
+        products = ProductReconciler(
+            cache=parts.cache,
+            status=parts.status,
+            events=parts.events,
+            egress=parts.egress,
+            workloads=workloads,
+            links=links,
+            healer=healer,
+            brake=brake,
+            fleet=fleet,
+            consent=self._consent,
+            clock=parts.clock,
+            entropy=parts.entropy,
+            metrics=parts.metrics,
+            probes=Probes(controller.enqueue),
+        )
+        controller.register(PRODUCT_REGISTRATION.kind, products)
+        controller.on_change(PRODUCT_REGISTRATION.kind, links.dependents)
+        return products
