@@ -90,7 +90,7 @@ class Metrics:
         self.status_writes.labels(kind, outcome).inc()
 
     def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None:
-        """reconcilers.integration.IntegrationMetrics, as are the next two. `provider` is from a bounded set."""
+        """reconcilers.integration.IntegrationMetrics, as are the next two. `provider`: of a bounded set."""
         self.probe_total.labels(kind, provider, outcome).inc()
         if seconds > 0:
             self.request_seconds.labels(kind, provider).observe(seconds)
