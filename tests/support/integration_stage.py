@@ -79,7 +79,7 @@ class Stage:
             providers=self.reader,
             status=status,
             secrets=self.secrets,
-            versions=self.secrets,
+            watch=self.secrets,
             egress=self.egress,
             expressions=expressions,
             events=self.events,

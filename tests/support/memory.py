@@ -20,12 +20,13 @@ from integration_hub.ports import (
     SecretState,
     SecretText,
 )
+from integration_hub.runtime.reflector import Service
 
 Answer = HttpResponse | HttpFailure
 
 
 class MemorySecrets:
-    """ports.Secrets, and what the metadata-only watch knows of them (reconcilers.integration).
+    """ports.Secrets, and what the metadata-only watch of Secrets knows (runtime.reflector).
 
     `changed` is called with namespace and name after each change, as the watch does.
     """
@@ -62,14 +63,17 @@ class MemorySecrets:
             return SecretRead(SecretState.DENIED)
         return self._secrets.get((namespace, name), SecretRead(SecretState.MISSING))
 
-    def version(self, namespace: str, name: str) -> str | None:
-        if namespace in self._denied or not self.watched:
-            return None
-        found = self._secrets.get((namespace, name))
-        return found.resource_version if found is not None else ""
+    def version(self, namespace: str, name: str) -> tuple[str, str] | None:
+        found = self._secrets.get((namespace, name)) if self.service(namespace) is Service.SERVED else None
+        return (f"uid-of-{name}", found.resource_version) if found is not None else None
+
+    def service(self, namespace: str) -> Service:
+        if not self.watched:
+            return Service.PENDING
+        return Service.DENIED if namespace in self._denied else Service.SERVED
 
     def _tell(self, namespace: str, name: str) -> None:
-        if self.changed is not None and self.watched and namespace not in self._denied:
+        if self.changed is not None and self.service(namespace) is Service.SERVED:
             self.changed(namespace, name)
 
 

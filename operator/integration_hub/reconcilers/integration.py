@@ -57,16 +57,21 @@ from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.provider import ProviderReader, problems_of
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 from integration_hub.runtime.controller import Result
+from integration_hub.runtime.reflector import Service
 from integration_hub.runtime.status import StatusWriter, WriteOutcome
 
 MAX_TEST_NAME = 64
 
 
-class SecretVersions(Protocol):
-    """What the metadata-only watch knows of Secrets."""
+class SecretWatch(Protocol):
+    """What the metadata-only watch of Secrets knows; `runtime.reflector.Reflector` is one."""
 
-    def version(self, namespace: str, name: str) -> str | None:
-        """The resourceVersion; empty if there is no such Secret; None where nothing is watched (yet)."""
+    def version(self, namespace: str, name: str) -> tuple[str, str] | None:
+        """The Secret's uid and resourceVersion; None if there is none or the namespace is not followed."""
+        ...
+
+    def service(self, namespace: str) -> Service:
+        """Whether the namespace is followed."""
         ...
 
 
@@ -109,7 +114,7 @@ class IntegrationReconciler:
         providers: ProviderReader,
         status: StatusWriter,
         secrets: Secrets,
-        versions: SecretVersions,
+        watch: SecretWatch,
         egress: Egress,
         expressions: Expressions,
         events: Events,
@@ -123,7 +128,7 @@ class IntegrationReconciler:
         self._providers = providers
         self._status = status
         self._secrets = secrets
-        self._versions = versions
+        self._watch = watch
         self._egress = egress
         self._expressions = expressions
         self._events = events
@@ -182,7 +187,7 @@ class IntegrationReconciler:
             mode=mode,
             keys=_keys(mode, provider),
             secret=None,
-            secret_version=self._versions.version(key.namespace, secret_ref.name) if secret_ref else "",
+            secret_version=self._secret_version(key.namespace, secret_ref.name) if secret_ref else "",
             facts=facts,
             consent=self._consent,
             now=self._clock.now(),
@@ -217,6 +222,13 @@ class IntegrationReconciler:
                 created = found.load()["metadata"].get("creationTimestamp", "")
                 rivals.append(Sibling(other.name, found.uid, created))
         return rivals
+
+    def _secret_version(self, namespace: str, name: str) -> str | None:
+        """The Secret's resourceVersion; empty if there is none, None if nobody can tell without reading it."""
+        if self._watch.service(namespace) is not Service.SERVED:
+            return None
+        seen = self._watch.version(namespace, name)
+        return seen[1] if seen is not None else ""
 
     # ------------------------------------------------------------------ act
 
