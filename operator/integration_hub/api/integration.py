@@ -13,6 +13,7 @@ from integration_hub.api.meta import (
     Column,
     Duration,
     FreeJson,
+    HttpMethod,
     KindInfo,
     ListMap,
     ListSet,
@@ -23,7 +24,7 @@ from integration_hub.api.meta import (
     Rule,
     Timestamp,
 )
-from integration_hub.api.provider import AuthType, HttpMethod
+from integration_hub.api.provider import AuthType
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0, le=2**53)]

@@ -97,6 +97,12 @@ Expression = Annotated[str, Field(min_length=1, max_length=1024)]
 """A CEL expression, at most 1 KiB of source."""
 Duration = Annotated[str, Field(max_length=32, pattern=r"^([0-9]+(d|h|m|s))+$")]
 """A span of time such as `90d` or `1h30m`; kept as its author wrote it."""
+HttpMethod = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+Url = Annotated[str, Field(min_length=1, max_length=2048)]
+Template = Annotated[str, Field(max_length=2048)]
+"""Text that may hold `{{ … }}` placeholders, each a CEL expression over `config`."""
+HeaderValues = Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=32)]
+Word = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 @dataclass(frozen=True, slots=True)
