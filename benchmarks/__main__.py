@@ -66,7 +66,7 @@ def main() -> None:
     results: dict[str, Any] = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "versions": versions()}
     with tempfile.TemporaryDirectory() as scratch, ControlPlane.start() as plane:
         rig = Rig(plane, Path(scratch))
-        few = min(1000, options.many // 2)
+        few = min(1000, options.objects // 2)
         print(f"{few} objects", flush=True)
         status = scenarios.prepare(rig, few)
         few_memory = scenarios.memory(rig)
