@@ -147,7 +147,10 @@ class MemoryCluster:
         manager: str = "",
     ) -> Json:
         await self._enter("patch", resource, namespace, name, body)
+        if patch_type is PatchType.APPLY and (resource.plural, namespace, name) not in self._objects:
+            return self._store(resource, namespace, name, body, None)
         known = self._known(resource, namespace, name)
+        self._check_version(known, (body.get("metadata") or {}).get("resourceVersion"))
         return self._store(resource, namespace, name, _merge(known, body), known)
 
     async def create(self, resource: Resource, namespace: str, body: Json) -> Json:

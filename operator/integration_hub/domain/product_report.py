@@ -94,6 +94,22 @@ def report(
     )
 
 
+def refuse(
+    previous: ProductRegistrationStatus, problem: str, *, generation: int, now: datetime
+) -> dict[str, Json]:
+    """The status of an object whose spec cannot be read; what was known of it stays."""
+    told = conditions.build(
+        [each.to_json() for each in previous.conditions],
+        {},
+        ready=fails(Reason.INVALID_SPEC, f"The spec cannot be read: {problem}"),
+        generation=generation,
+        now=now,
+        stalled=True,
+    )
+    known = previous.model_copy(update={"observed_generation": generation, "conditions": ()})
+    return {**known.to_json(), "conditions": told.conditions}
+
+
 def health_finding(verdict: Verdict) -> Finding:
     """The condition Healthy. Degraded is not healthy, though it is no reason to act."""
     if verdict.status is HealthStatus.HEALTHY:

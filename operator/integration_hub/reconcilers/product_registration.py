@@ -44,6 +44,7 @@ from integration_hub.reconcilers.health_book import HealthBook
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.product_healing import Case, Healed, Healer
 from integration_hub.reconcilers.product_links import ProductLinks
+from integration_hub.reconcilers.provider import problems_of
 from integration_hub.reconcilers.workloads import NOT_SERVED, WorkloadRead, Workloads
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 from integration_hub.runtime.controller import Result
@@ -131,10 +132,13 @@ class ProductReconciler:
 
     async def reconcile(self, key: Key) -> Result:
         """See runtime.controller.Reconciler."""
-        product = self._gather(key)
-        if product is None:
+        observed = self._cache.get(key)
+        if observed is None or observed.deleting:
             self._forget(key)
             return Result()
+        product = _gather(observed)
+        if isinstance(product, ValidationError):
+            return await self._refuse(observed, product)
         now = self._clock.now().replace(microsecond=0)
         watch = self._book.get(key, product.observed.uid) or self._begin(product, now)
         read = await self._read_workload(product, watch)
@@ -151,19 +155,6 @@ class ProductReconciler:
         return Result(SOON if soon else self._next_look(case, healed))
 
     # ------------------------------------------------------------------ gather
-
-    def _gather(self, key: Key) -> Gathered | None:
-        observed = self._cache.get(key)
-        if observed is None or observed.deleting:
-            return None
-        obj = observed.load()
-        return Gathered(
-            key,
-            observed,
-            ProductRegistrationSpec.model_validate(obj["spec"]),
-            _status(obj.get("status")),
-            obj["metadata"],
-        )
 
     def _begin(self, product: Gathered, now: datetime) -> Watch:
         known = product.status.health.status is not HealthStatus.UNKNOWN
@@ -325,11 +316,32 @@ class ProductReconciler:
             times.append(LOOK_AGAIN.total_seconds())
         return max(min(times), SOON) if times else None
 
+    async def _refuse(self, observed: CachedObject, error: ValidationError) -> Result:
+        """The spec is none: an object from before a change of the schema."""
+        status = product_report.refuse(
+            _status(observed.load().get("status")),
+            problems_of(error),
+            generation=observed.generation,
+            now=self._clock.now().replace(microsecond=0),
+        )
+        self._forget(observed.key)
+        outcome = await self._status.write(PRODUCT_REGISTRATION, observed, status)
+        return Result(SOON if outcome is WriteOutcome.CONFLICT else None)
+
     def _forget(self, key: Key) -> None:
         self._book.forget(key)
         self._probes.forget(key)
         self._fleet.forget(key)
         self._metrics.drop_product(key.namespace, key.name)
+
+
+def _gather(observed: CachedObject) -> Gathered | ValidationError:
+    obj = observed.load()
+    try:
+        spec = ProductRegistrationSpec.model_validate(obj.get("spec") or {})
+    except ValidationError as error:
+        return error
+    return Gathered(observed.key, observed, spec, _status(obj.get("status")), obj["metadata"])
 
 
 def _status(told: Json) -> ProductRegistrationStatus:
