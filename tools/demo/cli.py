@@ -46,6 +46,9 @@ def play(wishes: Wishes, screen: Screen) -> int:
     started = time.monotonic()
     where = f"the cluster of context {wishes.context}" if wishes.context else "a real Kubernetes API server"
     screen.title("Integration Hub", f"First light: an Integration and a product on {where}.")
+    if wishes.keep and stages.kept_and_running():
+        screen.bad("A demo that was kept is still running.\nStop it first: make demo STOP=1")
+        return 1
     stage = Stage(wishes, screen)
     finished = False
     try:

@@ -10,6 +10,7 @@ left behind when the demo itself is killed.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import signal
 import subprocess
@@ -32,6 +33,20 @@ def alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def cut(file: Path, seconds: float) -> None:
+    """Remove the file and wait until every leash on it has ended its program, or time runs out."""
+    with file.open() as held:
+        file.unlink()
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(POLL_S)
+            else:
+                return
 
 
 def hold(command: Sequence[str], wanted: Callable[[], bool]) -> int:
@@ -65,9 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _leave)
-    return hold(
-        options.command, lambda: options.file.exists() and (options.owner is None or alive(options.owner))
-    )
+
+    def wanted() -> bool:
+        return options.file.exists() and (options.owner is None or alive(options.owner))
+
+    with options.file.open() as held:
+        fcntl.flock(held, fcntl.LOCK_SH)  # whoever removes the file can wait for all its leashes to let go
+        return hold(options.command, wanted)
 
 
 def _leave(number: int, _: FrameType | None) -> None:

@@ -75,10 +75,15 @@ class Screen:
     def output(self, text: str) -> None:
         """What it answered. Lines wider than the terminal are cut, so that tables stay tables."""
         for line in text.rstrip("\n").splitlines():
-            shown = INDENT * 2 + line.rstrip()
+            shown = (INDENT * 2 + line).rstrip()
             if self._live and len(shown) > self._columns:
                 shown = shown[: self._columns - 1] + ("…" if self._rich else "")
             self._write(shown + "\n")
+
+    def paragraph(self, text: str) -> None:
+        """What it answered, where that is a sentence and no table."""
+        for line in textwrap.wrap(text, WIDTH - 2 * len(INDENT)):
+            self._write(f"{INDENT * 2}{line}\n")
 
     def aside(self, who: str, text: str) -> None:
         """A line that something else said, such as a stand-in."""

@@ -10,7 +10,6 @@ import shutil
 import string
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -18,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controlplane import ControlPlane, locate
-from demo import outside_system
+from demo import leash, outside_system
 from demo.cluster import HUB_NAMESPACE, NAMESPACE, Cluster
-from demo.processes import DemoError, Program, free_port, listens
+from demo.processes import Program, free_port, listens
 from demo.screen import Screen
 
 HERE = Path(__file__).resolve().parent
@@ -90,8 +89,6 @@ class Stage:
         return self.root / "kubelet-stand-in.log"
 
     def _prepare_folders(self) -> None:
-        if self._leash.exists():
-            raise DemoError(f"a demo is still running in {self.root}\nstop it with: {stop_command()}")
         folder = self.root / "yaml"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
@@ -163,8 +160,7 @@ class Stage:
 
     def _remember(self) -> None:
         """Leave what `stop` needs."""
-        kubectl = str(self.cluster.kubectl)
-        state = {"context": self.wishes.context, "kubectl": kubectl, "ports": list(self.ports.values())}
+        state = {"context": self.wishes.context, "kubectl": str(self.cluster.kubectl)}
         (self.root / "demo.json").write_text(json.dumps(state))
 
 
@@ -174,9 +170,9 @@ def kept_directory() -> Path:
     return base / "integration-hub" / "demo"
 
 
-def stop_command() -> str:
-    """What stops a demo that was kept."""
-    return "make demo STOP=1"
+def kept_and_running() -> bool:
+    """Whether a demo that was kept still runs."""
+    return (kept_directory() / "running").exists()
 
 
 def stop() -> bool:
@@ -188,10 +184,8 @@ def stop() -> bool:
     state = json.loads(state_file.read_text()) if state_file.exists() else {}
     if state.get("context"):
         Cluster(Path(state["kubectl"]), root / "kubeconfig", root / "yaml").remove_everything()
-    (root / "running").unlink(missing_ok=True)
-    deadline = time.monotonic() + _STOP_S
-    while any(listens(port) for port in state.get("ports", ())) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    if (root / "running").exists():
+        leash.cut(root / "running", _STOP_S)
     with contextlib.suppress(FileNotFoundError, ConnectionError):  # a user's own cluster, or ended already
         ControlPlane.attach(root / "controlplane").stop()
     shutil.rmtree(root, ignore_errors=True)

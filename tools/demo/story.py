@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import subprocess
 import threading
 import time
@@ -15,11 +16,21 @@ from pathlib import Path
 from demo import outside_system
 from demo.processes import DemoError
 from demo.screen import Screen
-from demo.stage import Stage, stop_command
+from demo.stage import Stage
 
 TABLE = "kubectl get integrations,productregistrations"
 _HEAL_S = 90.0
 _POLL_S = 0.1
+_LEAST_COLUMN = 9  # as wide as `unhealthy`
+_TRY_NEXT = (
+    ("What can be connected out of the box", "kubectl get ciprov"),
+    ("What an Integration may say", "kubectl explain integration.spec"),
+    (
+        "Let the hub propose instead of act",
+        """kubectl patch prodreg orders --type=merge -p '{"spec":{"heal":{"mode":"Propose"}}}'""",
+    ),
+    ("Why something is as it is", "kubectl describe productregistration orders"),
+)
 
 
 class Story:
@@ -56,10 +67,12 @@ class Story:
             "Somebody pasted the publishable key where the secret one belongs. The hub tried it, and says so:"
         )
         refused = "jsonpath='{.status.conditions[?(@.type==\"Ready\")].reason}'=InvalidCredentials"
-        self._wait_for(f"kubectl wait --for={refused} integration/payments --timeout=60s", shown=False)
+        self._cluster.run(f"kubectl wait --for={refused} integration/payments --timeout=60s")
         self._show(TABLE)
         message = "jsonpath='{.status.conditions[?(@.type==\"Ready\")].message}'"
-        self._show(f"kubectl get integration payments -o {message}")
+        line = f"kubectl get integration payments -o {message}"
+        screen.command(line)
+        screen.paragraph(self._cluster.run(line))
 
     def _right_key(self) -> None:
         screen = self._screen
@@ -104,9 +117,7 @@ class Story:
                     if healthy_after and self._healed():
                         return healthy_after
                     if time.monotonic() > deadline:
-                        raise DemoError(
-                            f"not healed within {_HEAL_S:.0f} s: see {self._stage.root}"
-                        ) from None
+                        raise DemoError(f"not healed within {_HEAL_S:.0f} s\n{self._why()}") from None
                     continue
                 speak(text)
                 seen_ill = seen_ill or " unhealthy " in text
@@ -117,6 +128,13 @@ class Story:
         heal = self._cluster.read("productregistration/orders").get("status", {}).get("heal", {})
         return any(record["result"] == "succeeded" for record in heal.get("history", ()))
 
+    def _why(self) -> str:
+        """What the product's conditions say, for a failure of the demo itself."""
+        conditions = self._cluster.read("productregistration/orders")["status"]["conditions"]
+        return "\n".join(
+            f"{each['type']}={each['status']} {each['reason']}: {each['message']}" for each in conditions
+        )
+
     @contextmanager
     def _listening(self, line: str) -> Iterator[queue.Queue[tuple[Callable[[str], None], str]]]:
         """Lines of the watch and, from now on, of the stand-in's log, each with the way to show it."""
@@ -124,14 +142,18 @@ class Story:
         ended = threading.Event()
         watch = self._cluster.watch(line)
 
+        columns = Columns()
+
+        def row(text: str) -> None:
+            self._screen.output(columns.align(text))
+
         def aside(text: str) -> None:
             self._screen.aside("kubelet stand-in", text)
 
+        log = self._stage.stand_in_log()
         threads = [
-            threading.Thread(target=_hear_process, args=(watch, heard, self._screen.output), daemon=True),
-            threading.Thread(
-                target=_hear_file, args=(self._stage.stand_in_log(), heard, aside, ended), daemon=True
-            ),
+            threading.Thread(target=_hear_process, args=(watch, heard, row), daemon=True),
+            threading.Thread(target=_hear_file, args=(log, heard, aside, ended), daemon=True),
         ]
         for thread in threads:
             thread.start()
@@ -151,21 +173,18 @@ class Story:
         screen.gap()
         if self._stage.wishes.keep:
             screen.say("Everything goes on running. In another terminal:")
-            screen.command(f"export KUBECONFIG={self._cluster.kubeconfig}")
-            screen.command(f"export PATH={self._cluster.kubectl.parent}:$PATH")
-            screen.command("kubectl get hub")
             screen.gap()
-            screen.say(f"Stop it with `{stop_command()}`.")
+            screen.output(screen.cyan(f"export KUBECONFIG={self._cluster.kubeconfig}"))
+            screen.output(screen.cyan(f"export PATH={self._cluster.kubectl.parent}:$PATH"))
+            screen.output(screen.cyan("kubectl get hub"))
+            screen.gap()
+            screen.say("Stop it with `make demo STOP=1`.")
         else:
             screen.say("Next, with the same stage left standing (`make demo KEEP=1`):")
         screen.gap()
-        for text, line in (
-            ("What can be connected out of the box", "kubectl get ciprov"),
-            ("What an Integration may say", "kubectl explain integration.spec"),
-            ("Let the hub propose instead of act", _PROPOSE),
-            ("Why something is as it is", "kubectl describe productregistration orders"),
-        ):
-            screen.say(f"{text + ':':<42}{screen.cyan(line)}")
+        for text, line in _TRY_NEXT:
+            screen.say(f"{screen.dim(text)}\n")
+            screen.output(screen.cyan(line))
         screen.gap()
         screen.say("Install it in a cluster of your own: docs/guides/first-light.md")
         screen.gap()
@@ -174,16 +193,28 @@ class Story:
         self._screen.command(line)
         self._screen.output(self._cluster.run(line))
 
-    def _wait_for(self, line: str, *, shown: bool = True) -> None:
-        """Run a `kubectl wait`; one that comes true silently is not shown at all."""
-        if shown:
-            self._screen.command(line)
+    def _wait_for(self, line: str) -> None:
+        """Run a `kubectl wait`, with a spinner meanwhile."""
+        self._screen.command(line)
         with self._screen.wait("waiting") as step:
-            answer = self._cluster.run(line)
-            step.text = answer.strip() or "done"
+            step.text = self._cluster.run(line).strip()
 
 
-_PROPOSE = 'kubectl patch prodreg orders --type=merge -p \'{"spec":{"heal":{"mode":"Propose"}}}\''
+class Columns:
+    """Keeps the columns of `kubectl get --watch` in line: it pads each line by itself."""
+
+    def __init__(self) -> None:
+        self._widths: list[int] = []
+
+    def align(self, line: str) -> str:
+        """The line with its cells where those of the lines before are; a line of another shape as it is."""
+        cells = re.split(r"\s{2,}", line.strip())
+        if not self._widths:
+            self._widths = [max(len(cell), _LEAST_COLUMN) for cell in cells]
+        if len(cells) != len(self._widths):
+            return line
+        self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, cells, strict=True)]
+        return "   ".join(cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True))
 
 
 def _hear_process(

@@ -19,6 +19,7 @@ import yaml
 from demo import kubelet_stand_in, leash, outside_system, processes, stage
 from demo.product import Product
 from demo.screen import Screen, wants_colour
+from demo.story import Columns
 from integration_hub.api.kinds import KINDS
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -139,6 +140,17 @@ def test_removing_the_file_ends_the_program(tmp_path: Path) -> None:
     assert not leash.alive(child)
 
 
+def test_cutting_the_leash_waits_until_the_program_is_gone(tmp_path: Path) -> None:
+    file = tmp_path / "running"
+    file.touch()
+    with held("--while", str(file)) as process:
+        child = first_line(process)
+        leash.cut(file, 30)
+        assert not leash.alive(child)
+        assert process.wait(30) == 0
+    assert not file.exists()
+
+
 def test_the_end_of_the_owner_ends_the_program(tmp_path: Path) -> None:
     file = tmp_path / "running"
     file.touch()
@@ -251,6 +263,20 @@ def test_a_terminal_cuts_wide_tables_and_ends_the_spinner_line() -> None:
     lines = [line for line in stream.getvalue().split("\n") if "a table" in line]
     assert [len(line) for line in lines] == [60]
     assert "\r\x1b[K" in stream.getvalue()
+
+
+def test_the_columns_of_a_watch_stay_in_line() -> None:
+    columns = Columns()
+    lines = [
+        columns.align(line)
+        for line in (
+            "NAME     HEALTH    SINCE   AGE\n",
+            "orders   healthy   1s      2s\n",
+            "orders   unhealthy   0s      3s\n",
+        )
+    ]
+    assert len({line.index(cell) for line, cell in zip(lines, ("SINCE", "1s", "0s"), strict=True)}) == 1
+    assert columns.align("no such table") == "no such table"
 
 
 # -- the files ---------------------------------------------------------------------------------------
