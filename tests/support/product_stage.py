@@ -100,6 +100,7 @@ class Stage:
         self.answers: dict[str, HttpResponse | HttpFailure] = {}
         self.after_restart: dict[str, HttpResponse | HttpFailure] = {}
         self.rollout_seconds = 10.0
+        self.asked_at_admission = True
         self._templates: dict[str, Json] = {}
         self._versions: dict[str, str] = {}
         self.cache = ObjectCache()
@@ -129,6 +130,7 @@ class Stage:
                 events=self.events,
                 brake=self.brake,
                 fleet=fleet,
+                asked_at_admission=self.asked_at_admission,
             ),
             brake=self.brake,
             fleet=fleet,
@@ -169,7 +171,7 @@ class Stage:
         while True:
             for found in self.cluster.all(DEPLOYMENTS, NAMESPACE):
                 await self._attend(found)
-            await asyncio.sleep(1)
+            await asyncio.sleep(2)
 
     async def _attend(self, found: Json) -> None:
         name, template = found["metadata"]["name"], found["spec"]["template"]
