@@ -24,8 +24,8 @@ _EXPECTED = (
     BinariesMissingError,
     BuildError,
     StartError,
-    FileExistsError,
     subprocess.TimeoutExpired,
+    OSError,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
 import subprocess
@@ -70,6 +71,19 @@ class Program:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def ask(method: str, port: int, path: str) -> tuple[int, str]:
+    """HTTP status and body of a request to this machine, past any proxy. Raises OSError."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5.0)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    except http.client.HTTPException as error:
+        raise OSError(f"{method} {path}: {error!r}") from error
+    finally:
+        connection.close()
 
 
 def listens(port: int) -> bool:

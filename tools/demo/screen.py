@@ -97,10 +97,11 @@ class Screen:
     def bad(self, text: str) -> None:
         """Something that did not; with what to do about it."""
         mark = self._paint("31", "✗" if self._rich else "x")
-        first, *rest = text.splitlines() or [""]
-        self._write(f"\n{INDENT}{mark} {first}\n")
-        for line in rest:
-            self._write(f"{INDENT}  {line}\n")
+        lead = f"\n{INDENT}{mark} "
+        for line in text.splitlines() or [""]:
+            for part in textwrap.wrap(line, WIDTH - 2 * len(INDENT)) or [""]:
+                self._write(f"{lead}{part}\n")
+                lead = INDENT * 2
 
     @contextmanager
     def wait(self, text: str) -> Iterator[Wait]:

@@ -10,8 +10,6 @@ import shutil
 import string
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from pathlib import Path
 from controlplane import ControlPlane, locate
 from demo import leash, outside_system
 from demo.cluster import HUB_NAMESPACE, NAMESPACE, Cluster
-from demo.processes import Program, free_port, listens
+from demo.processes import Program, ask, free_port, listens
 from demo.screen import Screen
 
 HERE = Path(__file__).resolve().parent
@@ -194,8 +192,6 @@ def stop() -> bool:
 
 def _ready(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2.0) as answer:
-            ready: bool = answer.status == 200
-            return ready
-    except (urllib.error.URLError, OSError):
+        return ask("GET", port, "/readyz")[0] == 200
+    except OSError:
         return False

@@ -8,13 +8,12 @@ import re
 import subprocess
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from demo import outside_system
-from demo.processes import DemoError
+from demo.processes import DemoError, ask
 from demo.screen import Screen
 from demo.stage import Stage
 
@@ -89,14 +88,13 @@ class Story:
         screen.section("4  A product breaks, and is healed")
         screen.say(
             "Orders begins to answer 503. Its process lives on, so Kubernetes sees nothing wrong. "
-            "(kwok's nodes run no containers: a stand-in for the kubelet runs the process on this machine "
-            "and replaces it when the Deployment's pod template changes.)"
+            f"({self._about_the_stand_in()}: a stand-in for the kubelet runs it on this machine and replaces "
+            "it when the Deployment's pod template changes.)"
         )
-        url = f"http://127.0.0.1:{self._stage.ports['orders']}/break"
-        screen.command(f"curl -X POST {url}")
+        port = self._stage.ports["orders"]
+        screen.command(f"curl -X POST http://127.0.0.1:{port}/break")
         started = time.monotonic()
-        with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=5.0) as answer:
-            screen.output(answer.read().decode())
+        screen.output(ask("POST", port, "/break")[1])
         line = "kubectl get productregistration orders --watch"
         screen.command(line)
         took = self._watch_heal(line, started)
@@ -104,6 +102,11 @@ class Story:
         self._show("kubectl events --for productregistration/orders")
         restarted = r"jsonpath='{.spec.template.metadata.annotations}'"
         self._show(f"kubectl get deployment orders -o {restarted}")
+
+    def _about_the_stand_in(self) -> str:
+        if self._stage.wishes.context:
+            return "The pods in your cluster only stand by for the process"
+        return "kwok's nodes run no containers, so not the process either"
 
     def _watch_heal(self, line: str, started: float) -> float:
         """Show what watch and stand-in say until the heal is verified; return the seconds until healthy."""
@@ -142,10 +145,12 @@ class Story:
         ended = threading.Event()
         watch = self._cluster.watch(line)
 
-        columns = Columns()
+        columns, shown = Columns(), list[str]()
 
         def row(text: str) -> None:
-            self._screen.output(columns.align(text))
+            if shown[-1:] != [text]:  # a write that changes no column is no news here
+                self._screen.output(columns.align(text))
+            shown.append(text)
 
         def aside(text: str) -> None:
             self._screen.aside("kubelet stand-in", text)
