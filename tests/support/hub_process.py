@@ -1,0 +1,110 @@
+"""The operator as users run it: a process of its own, with the rights of its own ServiceAccount."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from eventually import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class HubProcess:
+    """One `integration-hub run`. Its log is in `log`; its probes and metrics are on `port`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self.log = log
+
+    def page(self, path: str) -> tuple[int, str]:
+        """Status and body of one of its own pages, such as /readyz; status 0 while nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        """The value of a sample on /metrics that has these labels; None if there is none."""
+        for line in self.page("/metrics")[1].splitlines():
+            if line.startswith((name + "{", name + " ")) and all(
+                f'{key}="{value}"' in line for key, value in labels.items()
+            ):
+                return float(line.rsplit(" ", 1)[1])
+        return None
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Its log so far, one object per line."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def terminate(self, seconds: float = 20) -> int:
+        """SIGTERM; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+
+@contextmanager
+def running_hub(
+    folder: Path, kubeconfig: Path, settings: Mapping[str, str] | None = None, *, leads: bool = True
+) -> Iterator[HubProcess]:
+    """Run a hub with these settings (INTEGRATION_HUB_…, written without the prefix, in lower case).
+
+    It is ready when this yields, and leads unless `leads` is false. It ends with the block.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port, log = _free_port(), folder / "hub.log"
+    given = {"kubeconfig": str(kubeconfig), "probe_host": "127.0.0.1", "probe_port": str(port)}
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("INTEGRATION_HUB_")},
+        **{f"INTEGRATION_HUB_{name.upper()}": value for name, value in {**given, **(settings or {})}.items()},
+        "PYTHONPATH": str(ROOT / "operator"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "integration_hub", "run"],
+            env=environment,
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    hub = HubProcess(process, port, log)
+    try:
+        eventually(lambda: _up(hub, leads=leads), "the hub is ready", seconds=60)
+        yield hub
+    finally:
+        if process.poll() is None:
+            try:
+                hub.terminate()
+            except subprocess.TimeoutExpired:
+                hub.kill()
+
+
+def _up(hub: HubProcess, *, leads: bool) -> bool:
+    assert hub.process.poll() is None, f"the hub ended:\n{hub.log.read_text()[-3000:]}"
+    return hub.page("/readyz")[0] == 200 and (not leads or hub.metric("integration_hub_leader") == 1)
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
