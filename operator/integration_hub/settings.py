@@ -78,6 +78,11 @@ class Settings(BaseSettings):
     catalogue_install: bool = Field(
         default=True, description="Whether the leader applies the bundled providers."
     )
+    heal_admission_policy: bool = Field(
+        default=True,
+        description="Whether the API server asks who names a Deployment, by the chart's admission policy; "
+        "without it a Deployment is healed only if it carries the label integrationhub.io/heal=enabled.",
+    )
     shutdown_seconds: float = Field(
         default=4, ge=0, le=60, description="Time that work in hand has after SIGTERM."
     )

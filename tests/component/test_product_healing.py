@@ -158,6 +158,22 @@ def test_the_label_on_the_deployment_is_consent() -> None:
     play(story)
 
 
+@pytest.mark.parametrize(("label", "heals"), [({}, 0), ({"integrationhub.io/heal": "enabled"}, 1)])
+def test_without_the_admission_policy_only_the_label_is_consent(label: dict[str, str], heals: int) -> None:
+    """Where nobody asked who named the Deployment, naming it proves nothing."""
+
+    async def story(stage: Stage) -> None:
+        stage.asked_at_admission = False
+        await stage.restart()
+        await healthy(stage)
+        stage.deploy(labels=label)
+        stage.dead()
+        await stage.minutes(5)
+        assert len(stage.patches()) == heals
+
+    play(story)
+
+
 def test_a_rollout_that_ends_without_effect_is_followed_by_the_heal() -> None:
     async def story(stage: Stage) -> None:
         await healthy(stage)

@@ -235,6 +235,7 @@ def test_a_namespaced_install_asks_for_nothing_of_the_cluster() -> None:
     }
     assert env(documents)["INTEGRATION_HUB_WATCH_NAMESPACES"] == "team-a,team-b"
     assert env(documents)["INTEGRATION_HUB_CATALOGUE_INSTALL"] == "false"
+    assert env(documents)["INTEGRATION_HUB_HEAL_ADMISSION_POLICY"] == "false"
 
 
 def test_roles_are_the_ones_the_code_declares(defaults: list[Document]) -> None:
@@ -300,6 +301,15 @@ def test_values_reach_the_program_as_it_reads_them(monkeypatch: pytest.MonkeyPat
     assert settings.api_qps == 250
     assert not settings.catalogue_install
     assert (settings.log_level, settings.log_format) == ("debug", "text")
+
+
+@pytest.mark.req("HEAL-19")
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_program_knows_whether_the_admission_policy_is_there(installed: bool) -> None:
+    """Without it, nobody asks who names a Deployment, and the hub has to ask for the label."""
+    documents = render({"healConsent": {"admissionPolicy": installed}})
+    assert env(documents)["INTEGRATION_HUB_HEAL_ADMISSION_POLICY"] == str(installed).lower()
+    assert bool(of_kind(documents, "ValidatingAdmissionPolicy")) is installed
 
 
 def test_the_chart_sets_no_variable_that_the_program_does_not_know() -> None:

@@ -87,7 +87,11 @@ class Healed:
 
 
 class Healer:
-    """Heals the products of a fleet."""
+    """Heals the products of a fleet.
+
+    `asked_at_admission`: the chart's admission policy asks who names a Deployment; without it only the
+    Deployment's own label is consent.
+    """
 
     def __init__(
         self,
@@ -99,6 +103,7 @@ class Healer:
         events: Events,
         brake: HealBrake,
         fleet: Fleet,
+        asked_at_admission: bool,
         ladder: Sequence[Rung] = LADDER,
     ) -> None:
         self._cluster = cluster
@@ -108,6 +113,7 @@ class Healer:
         self._events = events
         self._brake = brake
         self._fleet = fleet
+        self._asked_at_admission = asked_at_admission
         self._ladder = ladder
 
     async def heal(self, case: Case) -> Healed:
@@ -142,6 +148,7 @@ class Healer:
             pinned_uid=case.status.workload_uid,
             workload_name=name,
             workload=case.read.workload,
+            asked_at_admission=self._asked_at_admission,
             served=case.read.served,
             observing_since=case.watch.since,
             evidence_span=evidence_span(case.spec),

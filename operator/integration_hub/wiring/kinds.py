@@ -141,6 +141,7 @@ class Kinds:
             events=parts.events,
             brake=brake,
             fleet=fleet,
+            asked_at_admission=parts.settings.heal_admission_policy,
         )
         products = ProductReconciler(
             cache=parts.cache,

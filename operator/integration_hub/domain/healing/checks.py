@@ -48,8 +48,9 @@ def workload_missing(world: HealWorld) -> Objection | None:
 
 
 def no_consent(world: HealWorld) -> Objection | None:
-    """Consent `admission` was asked of whoever set workloadRef, by the API server itself."""
-    if world.policy.consent == "admission" or world.workload is None:
+    """Consent `admission` was asked by the API server, of whoever set workloadRef, if it has the policy."""
+    asked = world.policy.consent == "admission" and world.asked_at_admission
+    if asked or world.workload is None:
         return None
     if world.workload.labels.get(CONSENT_LABEL) == CONSENT_VALUE:
         return None

@@ -29,11 +29,12 @@ class HealWorld:
     `heal` the same brought up to date by `episode.follow` with what was seen just now. They differ only
     between a change and its record, and nothing is done in that gap.
 
-    `served` False: the hub may not touch Deployments of this namespace. `workload` None: no Deployment
-    of this name. `observing_since`: since when this process watches without a break. `evidence_span`:
-    how long it takes to tell a dead product from a lost packet, with a margin. `red_roots`: the products
-    at the bottom of the trouble that this one depends on. `rival`: an older registration with the same
-    Deployment.
+    `asked_at_admission` False: no admission policy asks who names a Deployment, so the Deployment itself
+    has to agree by its label. `served` False: the hub may not touch Deployments of this namespace.
+    `workload` None: no Deployment of this name. `observing_since`: since when this process watches
+    without a break. `evidence_span`: how long it takes to tell a dead product from a lost packet, with a
+    margin. `red_roots`: the products at the bottom of the trouble that this one depends on. `rival`: an
+    older registration with the same Deployment.
     """
 
     now: datetime
@@ -47,6 +48,7 @@ class HealWorld:
     pinned_uid: str | None
     workload_name: str | None
     workload: Workload | None
+    asked_at_admission: bool
     served: bool
     observing_since: datetime
     evidence_span: timedelta
