@@ -130,7 +130,9 @@ class ApiProxy:
         """Break off matching watches, in the middle of whatever. Returns how many."""
         return int(self._do(self._end(matches, b"")))
 
-    def send_watch_error(self, code: int, matches: Matches = everything, reason: str = "InternalError") -> int:
+    def send_watch_error(
+        self, code: int, matches: Matches = everything, reason: str = "InternalError"
+    ) -> int:
         """Send an ERROR event down matching watches, then end them. Returns how many."""
         status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason}
         line = json.dumps({"type": "ERROR", "object": {**status, "message": "injected"}}).encode() + b"\n"
@@ -211,7 +213,8 @@ class ApiProxy:
                 request.method,
                 self._upstream + request.raw_path,
                 headers=headers_out,
-                data=await request.read(),
+                data=await request.read() or None,
+                skip_auto_headers=("Content-Type", "User-Agent", "Accept-Encoding"),
                 allow_redirects=False,
             ) as upstream:
                 seen.status = upstream.status
@@ -241,8 +244,8 @@ class ApiProxy:
                 await asyncio.wait({ending, reading}, return_when=asyncio.FIRST_COMPLETED)
                 if ending.done():
                     reading.cancel()
+                    await asyncio.sleep(0.02)  # the last bytes first
                     if request.transport is not None:
-                        await asyncio.sleep(0.02)  # the last bytes first
                         request.transport.close()
                     return answer
                 chunk = reading.result()

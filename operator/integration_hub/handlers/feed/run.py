@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 import aiohttp
@@ -38,6 +38,7 @@ _CHUNK = 500
 _HIGH_WATER = 1000
 _HOLD_SECONDS = 0.01
 _LOGIN_SECONDS = 30.0
+_WIND_UP_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 _QUIET_SECONDS = 0.1
@@ -84,7 +85,7 @@ class _NoProgress(kopf.ProgressStorage):
 
 
 class KopfRun:
-    """One run, made in the main loop. `start` it once; `stop` asks it to end; `ended` is done when it has."""
+    """One run, made in the main loop. `start` it once; `stop` asks it to end."""
 
     def __init__(
         self,
@@ -113,9 +114,12 @@ class KopfRun:
         self._stop: asyncio.Event | None = None
         self._stopping = False
         self._ending = False
+        self._reason: FeedEndedError | None = None
         self._session: aiohttp.ClientSession | None = None
-        self.ended: asyncio.Future[BaseException | None] = self._main.create_future()
-        """How the run ended: an exception, or None if it was asked to."""
+        self.ended: asyncio.Future[BaseException] = self._main.create_future()
+        """Done as soon as the run is over, with what ended it."""
+        self.gone: asyncio.Future[None] = self._main.create_future()
+        """Done when its thread has nothing left to do."""
 
     # ------------------------------------------------------------------ the main thread's side
 
@@ -133,19 +137,20 @@ class KopfRun:
     # ------------------------------------------------------------------ kopf's thread
 
     def _run(self) -> None:
-        ending: BaseException | None = None
         try:
             asyncio.run(self._operate())
         except BaseException as error:  # noqa: BLE001  whatever it was, the supervisor is to hear of it
-            ending = error
-        if ending is None and not self._stopping:
-            ending = FeedEndedError("kopf ended without a word")
-        with contextlib.suppress(RuntimeError):  # the main loop is closed: nobody wants to know any more
-            self._main.call_soon_threadsafe(self._report, ending)
+            self._tell(self.ended, error)
+        self._tell(self.ended, FeedEndedError("kopf ended without a word"))
+        self._tell(self.gone, None)
 
-    def _report(self, ending: BaseException | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(ending)
+    def _tell(self, future: asyncio.Future[Any], what: BaseException | None) -> None:
+        def set_once() -> None:
+            if not future.done():
+                future.set_result(what)
+
+        with contextlib.suppress(RuntimeError):  # the main loop is closed: nobody wants to know any more
+            self._main.call_soon_threadsafe(set_once)
 
     async def _operate(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
@@ -161,18 +166,26 @@ class KopfRun:
             namespaces=self._namespaces,
             stop_flag=self._stop,
         )
-        # As kopf's own `run_tasks`, but without its five seconds of patience for tasks that never end by
-        # themselves: the loop is ours alone, so asyncio.run may cancel whatever is left.
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         self._ending = True
+        errors = [error for task in done if not task.cancelled() and (error := task.exception()) is not None]
+        self._tell(self.ended, self._reason or next(iter(errors), FeedEndedError("kopf was stopped")))
+        await self._wind_up(tasks)
+
+    async def _wind_up(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        """End what is left, the watchers first. kopf's own `run_tasks` is patient with them for five seconds
+        and then cancels everything at once; a watcher whose helpers are cancelled with it hangs for ever.
+        """
+        watchers = [task for task in asyncio.all_tasks() if task.get_name().startswith("watcher for ")]
+        for task in watchers:
+            task.cancel()
+        if watchers:
+            await asyncio.wait(watchers, timeout=_WIND_UP_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
-        for task in done:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
 
     def _stray(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """An error of a task that nobody waits for; at the end, a sibling of what ended the run."""
@@ -231,11 +244,11 @@ class KopfRun:
         """
         self._logins += 1
         if self._logins > 1:
-            raise kopf.PermanentError("the API server refuses our credentials")
+            raise self._give_up("the API server refuses our credentials")
         try:
             access = await self._access(None)
-        except PortError as error:
-            raise kopf.PermanentError(str(error)) from error
+        except (PortError, TimeoutError) as error:
+            raise self._give_up(f"no credentials: {error}") from error
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=access.tls),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -245,6 +258,13 @@ class KopfRun:
             middlewares=(self._exchange,),
         )
         return kopf.AiohttpSession(aiohttp_session=self._session, server=access.server)
+
+    def _give_up(self, reason: str) -> kopf.PermanentError:
+        """End the run: kopf itself would wait for credentials for ever after a login that failed."""
+        self._reason = FeedEndedError(reason)
+        if self._stop is not None:
+            self._stop.set()
+        return kopf.PermanentError(reason)
 
     async def _access(self, refused: SecretText | None) -> ApiAccess:
         """The login belongs to the main loop: ask it there, wait for it here."""
@@ -296,8 +316,10 @@ def _authorise(request: aiohttp.ClientRequest, access: ApiAccess) -> None:
 def silence_kopf() -> None:
     """Keep of kopf's log what only kopf can tell: the supervisor reports the fate of each watch and run."""
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # two lines for each event
-    logging.getLogger("kopf.activities").setLevel(logging.WARNING)
+    logging.getLogger("kopf.activities").setLevel(logging.CRITICAL)
     logging.getLogger("kopf._core.engines").setLevel(logging.WARNING)
-    logging.getLogger("kopf._core.reactor.observation").setLevel(logging.ERROR)
-    for name in ("_cogs.clients", "_core.reactor.running", "_core.reactor.orchestration"):
-        logging.getLogger(f"kopf.{name}").setLevel(logging.CRITICAL)  # a stack per watch and attempt
+    for name in (
+        "_cogs.clients",
+        *(f"_core.reactor.{part}" for part in ("observation", "orchestration", "running")),
+    ):
+        logging.getLogger(f"kopf.{name}").setLevel(logging.CRITICAL)  # a line per attempt, a stack per watch

@@ -70,7 +70,6 @@ class Feed:
         self._restarts = 0
         self._listed = False
         self._last_end = ""
-        self._listings: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ living
 
@@ -94,12 +93,12 @@ class Feed:
 
     async def _run_once(self) -> BaseException:
         main = asyncio.get_running_loop()
-        inbox = Inbox(main, self._take_in)
+        inbox, list_ended = Inbox(main, self._take_in), asyncio.Event()
         book = StreamBook(
             self._resources,
             self._namespaces,
             self._clock.monotonic,
-            on_listed=lambda: soon(main, self._list_ended, run, inbox),
+            on_listed=lambda: soon(main, list_ended.set),
             on_trouble=_report_trouble,
         )
         run = KopfRun(
@@ -113,47 +112,45 @@ class Feed:
             retry_seconds=self._retry_seconds,
         )
         self._book, self._run, self._started_at = book, run, self._clock.monotonic()
+        following = asyncio.create_task(self._follow_lists(run, inbox, list_ended), name="feed-lists")
         run.start()
         try:
             return await self._watch_over(book, run.ended)
         finally:
             self._run = None
+            following.cancel()
             run.stop()
-            await _patiently(run.ended)
+            await _patiently(run.gone)
             inbox.close()
 
-    async def _watch_over(
-        self, book: StreamBook, ended: asyncio.Future[BaseException | None]
-    ) -> BaseException:
+    async def _watch_over(self, book: StreamBook, ended: asyncio.Future[BaseException]) -> BaseException:
         """Wait for the run's end, or find a reason to end it."""
         while True:
             done, _ = await asyncio.wait({ended}, timeout=_TICK_SECONDS)
             if done:
-                return ended.result() or FeedEndedError("kopf was stopped")
+                return ended.result()
             book.sample()
             if silent := book.silent(self._silence):
                 return FeedEndedError(f"nothing heard for {self._silence:g} s from {', '.join(silent)}")
             if missing := book.missing(self._unknown_kind):
                 return FeedEndedError(f"the API server does not know {', '.join(missing)}")
-            if book.good():
-                self._good_at = self._clock.monotonic()
+            self._is_good(book)
 
-    def _list_ended(self, run: KopfRun, inbox: Inbox) -> None:
-        """A list of kopf is over: have the relist run once its objects are taken in."""
-        if run is not self._run:
-            return
-
-        async def after() -> None:
+    async def _follow_lists(self, run: KopfRun, inbox: Inbox, ended: asyncio.Event) -> None:
+        """Have the relist run after lists of kopf, once their objects are taken in; once for several kinds."""
+        while True:
+            await ended.wait()
+            ended.clear()
             await run.quiet()
             await inbox.empty()
-            if run is self._run:
-                self._listed = self._listed or (self._book is not None and self._book.good())
-                self._on_listed()
+            self._listed = self._is_good(self._book) or self._listed
+            self._on_listed()
 
-        if not self._listings:  # several kinds list at the same time: one relist is enough
-            task = asyncio.create_task(after(), name="feed-listed")
-            self._listings.add(task)
-            task.add_done_callback(self._listings.discard)
+    def _is_good(self, book: StreamBook | None) -> bool:
+        good = book is not None and book.good()
+        if good:
+            self._good_at = self._clock.monotonic()
+        return good
 
     # ------------------------------------------------------------------ events
 
@@ -176,7 +173,7 @@ class Feed:
         """How the feed is at this moment."""
         now = self._clock.monotonic()
         book = self._book
-        good = self._run is not None and book is not None and book.good()
+        good = self._run is not None and self._is_good(book)
         return FeedState(
             running=self._run is not None,
             listed=self._listed,
@@ -190,9 +187,9 @@ class Feed:
         )
 
 
-async def _patiently(ended: asyncio.Future[BaseException | None]) -> None:
+async def _patiently(gone: asyncio.Future[None]) -> None:
     """Give a stopping run a moment. A thread that stays is a daemon and cut off from the inbox."""
-    done, _ = await asyncio.wait({ended}, timeout=_STOP_SECONDS)
+    done, _ = await asyncio.wait({gone}, timeout=_STOP_SECONDS)
     if not done:
         _log.warning("kopf did not end in time and is left behind")
 
@@ -205,7 +202,8 @@ def _report_trouble(stream: str, reason: str) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """The error at the root of it, in one line."""
-    while error.__cause__ is not None:
+    """What happened, in one line: the API server's own words where it said something, else the root of it."""
+    while error.__cause__ is not None and not isinstance(getattr(error, "message", None), str):
         error = error.__cause__
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
+    words = getattr(error, "message", None) or str(error)
+    return f"{type(error).__name__}: {words}".removesuffix(": ")
