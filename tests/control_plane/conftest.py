@@ -12,6 +12,7 @@ import hub_chart
 from controlplane import ControlPlane
 from far_end import Corner, FarEnd, far_end
 from hub_process import HubProcess, running_hub
+from tenant import Tenant
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +57,17 @@ def hub(
     }
     with running_hub(tmp_path_factory.mktemp("hub"), operator_kubeconfig, settings) as running:
         yield running
+
+
+@pytest.fixture
+def tenant(control_plane: ControlPlane, namespace: str, corner: Corner, hub: HubProcess) -> Iterator[Tenant]:
+    """A tenant whose namespace the hub serves."""
+    assert hub.process.poll() is None
+    hub_chart.serve(control_plane, namespace)
+    made = Tenant(control_plane, namespace, corner)
+    before = hub.log.stat().st_size
+    yield made
+    with hub.log.open() as log:  # what the hub said meanwhile, shown if the test fails
+        log.seek(before)
+        print(log.read()[-4000:])
+    control_plane.kubectl("delete", "ciprov", made.provider_name, "--ignore-not-found", "--wait=false")

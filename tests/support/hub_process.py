@@ -38,7 +38,7 @@ class HubProcess:
         except OSError:
             return 0, ""
 
-    def metric(self, name: str, **labels: str) -> float | None:
+    def metric(self, name: str, /, **labels: str) -> float | None:
         """The value of a sample on /metrics that has these labels; None if there is none."""
         for line in self.page("/metrics")[1].splitlines():
             if line.startswith((name + "{", name + " ")) and all(
