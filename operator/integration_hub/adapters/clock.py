@@ -20,10 +20,10 @@ class SystemClock:
 
 
 class SystemEntropy:
-    """ports.Entropy on the operating system's randomness."""
+    """ports.Entropy: ids from the operating system, jitter from a generator that it seeded."""
 
     def __init__(self) -> None:
-        self._random = random.SystemRandom()
+        self._random = random.Random(os.urandom(16))  # noqa: S311 - jitter is no secret, and wanted often
 
     def random(self) -> float:
         return self._random.random()
