@@ -12,6 +12,7 @@ from integration_hub.api.reasons import Reason
 from integration_hub.domain.healing import episode
 from integration_hub.domain.healing.world import Escalate, HealWorld, Objection, Skip, Storm, Wait
 from integration_hub.domain.rollout import HEAL_ID, RolloutState
+from integration_hub.permissions import BRAKE_CONFIG_MAP
 
 CONSENT_LABEL = "integrationhub.io/heal"
 CONSENT_VALUE = "enabled"
@@ -209,7 +210,10 @@ def disruption_budget(world: HealWorld) -> Objection | None:
     return None
 
 
-RESET = "After finding the cause, take the brake off: kubectl hub heal reset"
+RESET = (
+    f"After finding the cause, take the brake off: remove the key tripped from ConfigMap {BRAKE_CONFIG_MAP} "
+    "in the hub's namespace."
+)
 
 CHECKS: tuple[Check, ...] = (
     switched_off,
