@@ -1,0 +1,116 @@
+"""The way out: what egress offers, and the wire and the resolver that it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Whose address this is, which decides what it may reach (design: where bytes may go).
+
+    `tenant`: an outside system, public addresses and the administrator's allow-list only.
+    `product`: Services of `namespace` only, plus the allow-list; a dotless host becomes
+    `<host>.<namespace>.svc`.
+    """
+
+    trust: Literal["tenant", "product"]
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One outbound request. URL, headers and body may hold secrets: none is ever logged or shown by repr."""
+
+    method: str
+    url: str = field(repr=False)
+    destination: Destination
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    timeout_seconds: float = 30.0
+    max_response_bytes: int = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A complete answer, body capped (`truncated` says so). Header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    truncated: bool
+    elapsed_seconds: float
+
+
+class Failure(StrEnum):
+    """Why no answer came. Stable words: they end up in condition reasons."""
+
+    BLOCKED = "AddressBlocked"
+    INVALID_URL = "InvalidURL"
+    DNS = "NameNotResolved"
+    CONNECT = "ConnectionFailed"
+    TLS = "TLSFailed"
+    TIMEOUT = "Timeout"
+    PROTOCOL = "ProtocolError"
+    OVERLOADED = "EgressOverloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFailure:
+    """No answer. `message` is fit for a user: it names host and cause, never a query or a secret."""
+
+    failure: Failure
+    message: str
+    elapsed_seconds: float = 0.0
+
+
+class Egress(Protocol):
+    """The one way out for every byte to an address that a tenant can influence."""
+
+    async def send(self, request: HttpRequest) -> HttpResponse | HttpFailure:
+        """Guarded, pinned, capped; follows no redirect; never raises for what the far end does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a name stands for: its addresses in order of preference, and its canonical name if known."""
+
+    addresses: Sequence[str]
+    canonical_name: str = ""
+
+
+class Resolver(Protocol):
+    """Name to addresses. Decides nothing: every answer is checked by the caller."""
+
+    async def resolve(self, host: str, *, timeout_seconds: float) -> Resolution | HttpFailure: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedRequest:
+    """A request whose addresses were checked: connect to one of these and to no other.
+
+    `host` goes into SNI and is what the certificate must be for; `authority` into the Host header;
+    `path` (with query) goes on the wire as it is.
+    """
+
+    method: str
+    scheme: Literal["http", "https"]
+    host: str
+    authority: str
+    port: int
+    path: str = field(repr=False)
+    addresses: Sequence[str]
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    timeout_seconds: float
+    max_response_bytes: int
+
+
+class Transport(Protocol):
+    """The wire underneath `Egress`. Follows no redirect, uses no proxy, decompresses nothing."""
+
+    async def exchange(self, request: PinnedRequest) -> HttpResponse | HttpFailure: ...
