@@ -90,7 +90,7 @@ class Metrics:
         self.status_writes.labels(kind, outcome).inc()
 
     def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None:
-        """reconcilers.integration.IntegrationMetrics, as are the next two. `provider`: of a bounded set."""
+        """reconcilers.integration.IntegrationMetrics, as are the next three. `provider`: of a bounded set."""
         self.probe_total.labels(kind, provider, outcome).inc()
         if seconds > 0:
             self.request_seconds.labels(kind, provider).observe(seconds)
@@ -100,6 +100,9 @@ class Metrics:
 
     def drop_ready(self, namespace: str, name: str) -> None:
         self.integration_ready.drop(namespace, name)
+
+    def clear_ready(self) -> None:
+        self.integration_ready.clear()
 
     def set_product_health(self, namespace: str, name: str, status: str) -> None:
         """reconcilers.product_registration.ProductMetrics, as are the next three."""

@@ -245,6 +245,16 @@ def test_a_restart_reads_no_secret_makes_no_call_and_writes_nothing_at_once() ->
     play(story)
 
 
+def test_a_secret_that_is_named_but_not_needed_costs_nothing_after_a_restart() -> None:
+    async def story(stage: Stage) -> None:
+        await connected(stage, authType="NONE")
+        await stage.restart()
+        await stage.settle(20)
+        assert (len(stage.egress.requests), stage.secrets.reads, stage.writes()) == (1, [], 1)
+
+    play(story)
+
+
 def test_a_verdict_survives_a_restart() -> None:
     async def story(stage: Stage) -> None:
         await connected(stage, healthCheck={"failureThreshold": 2, "intervalSeconds": 30})

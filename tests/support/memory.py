@@ -132,6 +132,9 @@ class MemoryMetrics:
     def drop_ready(self, namespace: str, name: str) -> None:
         self.ready.pop((namespace, name), None)
 
+    def clear_ready(self) -> None:
+        self.ready.clear()
+
 
 def conditions_of(status: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """A status's conditions as type -> (status, reason)."""

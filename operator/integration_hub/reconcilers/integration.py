@@ -52,7 +52,12 @@ from integration_hub.providers import auth
 from integration_hub.providers.auth import Applied
 from integration_hub.providers.request import NoProbe, RequestProblem, base_url, probe_request
 from integration_hub.reconcilers.health_book import HealthBook
-from integration_hub.reconcilers.integration_links import BY_IDENTITY, identity, provider_key
+from integration_hub.reconcilers.integration_links import (
+    by_age,
+    identity,
+    living_rivals,
+    provider_key,
+)
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.provider import ProviderReader, problems_of
 from integration_hub.runtime.cache import CachedObject, ObjectCache
@@ -83,6 +88,8 @@ class IntegrationMetrics(Protocol):
     def set_ready(self, namespace: str, name: str, status: str) -> None: ...
 
     def drop_ready(self, namespace: str, name: str) -> None: ...
+
+    def clear_ready(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +165,7 @@ class IntegrationReconciler:
         """This process no longer leads: end the probes and forget what another leader will know better."""
         await self._probes.stop()
         self._book.clear()
+        self._metrics.clear_ready()
 
     # ------------------------------------------------------------------ gather
 
@@ -181,7 +189,7 @@ class IntegrationReconciler:
             previous=previous,
             test_requested=(metadata.get("annotations") or {}).get(TEST_REQUESTED, "")[:MAX_TEST_NAME],
             provider=provider,
-            siblings=tuple(self._siblings(key, obj["spec"])),
+            siblings=self._oldest_rival(key, obj["spec"]),
             config=config,
             address=address,
             mode=mode,
@@ -210,21 +218,18 @@ class IntegrationReconciler:
             return config, AddressProblem(base.message)
         target = url.parse(base, trust="tenant", namespace=namespace)
         if isinstance(target, url.UrlProblem):
-            return config, AddressProblem(f"The address {base} is refused: {target.message}", unreadable=True)
+            return config, AddressProblem(
+                f"The provider's address is refused: {target.message}", unreadable=True
+            )
         return config, Address(target.authority, (target.authority, *_token_hosts(provider, spec)))
 
-    def _siblings(self, key: Key, spec: Json) -> list[Sibling]:
-        """The living others with the same claim."""
-        rivals = []
-        for other in self._cache.by_index(INTEGRATION.kind, BY_IDENTITY, identity(spec, key.namespace)):
-            found = self._cache.get(other)
-            if other != key and found is not None and not found.deleting:
-                created = found.load()["metadata"].get("creationTimestamp", "")
-                rivals.append(Sibling(other.name, found.uid, created))
-        return rivals
+    def _oldest_rival(self, key: Key, spec: Json) -> tuple[Sibling, ...]:
+        """Of the living others with the same claim, the one that all others yield to; none or one."""
+        oldest = min(living_rivals(self._cache, key, identity(spec, key.namespace)), key=by_age, default=None)
+        return (Sibling(oldest.key.name, oldest.uid, oldest.created),) if oldest is not None else ()
 
     def _secret_version(self, namespace: str, name: str) -> str | None:
-        """The Secret's resourceVersion; empty if there is none, None if nobody can tell without reading it."""
+        """The Secret's resourceVersion; empty if there is none, None if nobody can tell without a read."""
         if self._watch.service(namespace) is not Service.SERVED:
             return None
         seen = self._watch.version(namespace, name)
@@ -247,6 +252,8 @@ class IntegrationReconciler:
             read = _judge(await self._secrets.read(world.namespace, world.secret_name), world)
             world = replace(world, secret=read.facts)
         made = decisions.plan(world)
+        if made.silent is not None:
+            self._probes.forget(observed.key)  # one that still waits for its turn must not go out any more
         if made.probe is None or self._probes.running(observed.key) == world.inputs:
             return world, made, None
         if self._probes.full:

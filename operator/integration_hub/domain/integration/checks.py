@@ -43,8 +43,8 @@ def as_sent(mode: AuthMode) -> AuthMode:
     return mode.model_copy(update={"type": AuthType.BEARER, "secret_keys": {"token": key}})
 
 
-def _label(world: IntegrationWorld) -> str:
-    """The provider's name for a message."""
+def label(world: IntegrationWorld) -> str:
+    """The provider that the spec names: for messages, and to tell whether it names another one by now."""
     reference = world.spec.provider_ref
     owner = owner_namespace(reference, world.namespace)
     return f"{reference.kind} {owner}/{reference.name}" if owner else f"{reference.kind} {reference.name}"
@@ -59,7 +59,7 @@ def accepted(world: IntegrationWorld) -> Finding:
         failed = check(world)
         if failed is not None:
             return failed
-    return holds(Reason.ACCEPTED, f"Uses {_label(world)}.{_deprecated(world)}")
+    return holds(Reason.ACCEPTED, f"Uses {label(world)}.{_deprecated(world)}")
 
 
 def _duplicate(world: IntegrationWorld) -> Finding | None:
@@ -69,7 +69,7 @@ def _duplicate(world: IntegrationWorld) -> Finding | None:
         return None
     return fails(
         Reason.DUPLICATE,
-        f"The older Integration {oldest.name} already connects {_label(world)} "
+        f"The older Integration {oldest.name} already connects {label(world)} "
         f"in {world.spec.environment.value}: delete one of the two, or tell them apart with spec.instance.",
     )
 
@@ -84,14 +84,15 @@ def _provider_missing(world: IntegrationWorld) -> Finding | None:
         # The same words whether it exists or not: who may not use it may not learn that either.
         return fails(
             Reason.PROVIDER_NOT_SHARED,
-            f"No {_label(world)} is shared with this namespace: its owner can add "
+            f"No {label(world)} is shared with this namespace: its owner can add "
             f"{world.namespace} to its spec.sharedWith.",
         )
     if found is None:
         listed = f"kubectl get iprov --namespace {owner}" if owner else "kubectl get ciprov"
-        return fails(
+        return _missing(
+            world,
             Reason.PROVIDER_NOT_FOUND,
-            f"There is no {_label(world)}: correct spec.providerRef, or create it. "
+            f"There is no {label(world)}: correct spec.providerRef, or create it. "
             f"`{listed}` lists what can be connected.",
         )
     return None
@@ -103,7 +104,7 @@ def _provider_invalid(world: IntegrationWorld) -> Finding | None:
         return None
     return fails(
         Reason.PROVIDER_INVALID,
-        f"{_label(world)} has an error which its owner must correct: {found.examined.problems[0].message}",
+        f"{label(world)} has an error which its owner must correct: {found.examined.problems[0].message}",
     )
 
 
@@ -112,7 +113,7 @@ def _provider_inactive(world: IntegrationWorld) -> Finding | None:
         return None
     return fails(
         Reason.PROVIDER_INACTIVE,
-        f"{_label(world)} is INACTIVE and takes no calls: choose another "
+        f"{label(world)} is INACTIVE and takes no calls: choose another "
         "provider, or ask its owner to set spec.state.",
     )
 
@@ -120,15 +121,15 @@ def _provider_inactive(world: IntegrationWorld) -> Finding | None:
 def _provider_changed(world: IntegrationWorld) -> Finding | None:
     """Credentials follow a changed provider only to hosts that were in use or that the user names.
 
-    The user's own edits move hosts freely. A provider that was replaced by one with the same hosts
-    changes nothing for the credentials.
+    The user's own edits move hosts freely, to another provider too. A provider that was replaced by one
+    with the same hosts changes nothing for the credentials.
     """
     strangers = unaccepted_hosts(world)
     if not strangers:
         return None
     return fails(
         Reason.PROVIDER_CHANGED,
-        f"{_label(world)} was changed and would now send the credentials to {', '.join(strangers)}. Nothing "
+        f"{label(world)} was changed and would now send the credentials to {', '.join(strangers)}. Nothing "
         "is sent there. If you agree, add it to spec.providerRef.acceptedHosts.",
     )
 
@@ -141,6 +142,8 @@ def unaccepted_hosts(world: IntegrationWorld) -> tuple[str, ...]:
     found = _known(world)
     if (pinned.get("uid"), pinned.get("generation")) == (found.uid, found.generation):
         return ()
+    if pinned.get("provider") not in (None, "", label(world)):
+        return ()  # the spec names another provider by now
     agreed = (*pinned.get("hosts", ()), *world.spec.provider_ref.accepted_hosts)
     return tuple(host for host in world.address.hosts if not any(_covers(entry, host) for entry in agreed))
 
@@ -221,7 +224,8 @@ def _secret(world: IntegrationWorld, secret: SecretFacts, mode: AuthMode) -> Fin
             f"that: {world.consent.command(world.namespace)}",
         )
     if secret.state is SecretState.MISSING:
-        return fails(
+        return _missing(
+            world,
             Reason.SECRET_NOT_FOUND,
             f"There is no {name} in namespace {world.namespace}: create it with {_listed(world.keys or ())}.",
         )
@@ -262,6 +266,11 @@ def _unsupported_mode(world: IntegrationWorld) -> Finding:
         Reason.AUTH_TYPE_UNSUPPORTED,
         f"The provider has no mode {wanted}: set spec.authType to one of {offered}.",
     )
+
+
+def _missing(world: IntegrationWorld, reason: Reason, message: str) -> Finding:
+    """Something it refers to is not there: that is wrong, or, right after its creation, not there yet."""
+    return unknown(reason, message) if world.young else fails(reason, message)
 
 
 def not_checked(because: str) -> Finding:

@@ -18,10 +18,11 @@ from integration_hub.domain.health_window import Thresholds
 from integration_hub.domain.integration.checks import (
     ACCEPTED,
     CREDENTIALS_READY,
+    label,
 )
 from integration_hub.domain.integration.facts import CONNECTED, HealthFacts, Pace, learn
 from integration_hub.domain.integration.plan import CHECKS, Plan, test_wanted
-from integration_hub.domain.integration.world import Address, IntegrationWorld
+from integration_hub.domain.integration.world import YOUNG_SECONDS, Address, IntegrationWorld
 from integration_hub.ports import EventNote, Json, Key
 
 DEFAULT_INTERVAL = 60
@@ -30,6 +31,7 @@ CREDENTIALS_SECONDS = 60.0
 MAX_TEST_NAME = 64
 
 _AUTHORISATION = frozenset({Reason.PENDING_AUTHORIZATION, Reason.REAUTH_REQUIRED})
+_MAY_FOLLOW = frozenset({Reason.PROVIDER_NOT_FOUND, Reason.SECRET_NOT_FOUND})
 _STALLING = frozenset(
     {
         Reason.DUPLICATE,
@@ -156,6 +158,8 @@ def _facts(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> Heal
 def _next_look(world: IntegrationWorld, made: Plan, facts: HealthFacts) -> float | None:
     if made.silent is None and facts.next_probe is not None:
         return max(facts.next_probe - world.tick, 0.001)
+    if world.young and any(finding.reason in _MAY_FOLLOW for finding in made.findings.values()):
+        return YOUNG_SECONDS
     if world.spec.enabled and world.secret is not None and not made.findings[CREDENTIALS_READY].holds:
         return Pace(CREDENTIALS_SECONDS, world.jitter, world.tick).after(CREDENTIALS_SECONDS) - world.tick
     return None
@@ -267,7 +271,12 @@ def _accepted_provider(world: IntegrationWorld, made: Plan) -> dict[str, Json] |
     if provider is None or not isinstance(address, Address) or not made.findings[ACCEPTED].holds:
         before: dict[str, Json] | None = world.previous.get("acceptedProvider")
         return before
-    return {"uid": provider.uid, "generation": provider.generation, "hosts": list(address.hosts)}
+    return {
+        "provider": label(world),
+        "uid": provider.uid,
+        "generation": provider.generation,
+        "hosts": list(address.hosts),
+    }
 
 
 def _last_test(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> dict[str, Json] | None:

@@ -10,13 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from integration_hub.api.conditions import READY
 from integration_hub.api.integration import IntegrationSpec, ProviderRef
 from integration_hub.api.provider import AuthMode
+from integration_hub.domain import conditions
 from integration_hub.domain.config_schema import InvalidConfig, ValidConfig
 from integration_hub.domain.consent import Consent
 from integration_hub.domain.integration.facts import HealthFacts, Inputs
 from integration_hub.domain.provider import Examined
 from integration_hub.ports import Json, SecretState
+
+YOUNG_SECONDS = 5.0
+"""Age up to which something that is missing counts as not there yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,14 @@ class IntegrationWorld:
     jitter: float
 
     @property
+    def young(self) -> bool:
+        """Whether it was only just created and not judged yet: what it refers to may come in the same apply."""
+        ready = conditions.find(self.previous.get("conditions", ()), READY)
+        if not self.created or (ready is not None and ready.get("status") != "Unknown"):
+            return False
+        return abs((self.now - datetime.fromisoformat(self.created)).total_seconds()) < YOUNG_SECONDS
+
+    @property
     def secret_name(self) -> str:
         """Name of the Secret that the spec refers to, or empty."""
         reference = self.spec.credentials.secret_ref
@@ -118,6 +131,8 @@ class IntegrationWorld:
     def inputs(self) -> Inputs:
         """What a decision made now rests on, as far as it can be told without reading the Secret."""
         version = self.secret.version if self.secret is not None else self.secret_version
+        if not self.keys or not self.secret_name:
+            version = ""
         provider = self.provider
         return Inputs(
             self.generation,
