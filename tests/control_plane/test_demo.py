@@ -1,4 +1,4 @@
-"""`make demo` from start to end: a real control plane, a third-party server, a broken product, its healing."""
+"""`make demo` from start to end: a real control plane, a third-party server, a product broken and healed."""
 
 from __future__ import annotations
 
