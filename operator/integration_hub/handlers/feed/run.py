@@ -39,6 +39,7 @@ _HIGH_WATER = 1000
 _HOLD_SECONDS = 0.01
 _LOGIN_SECONDS = 30.0
 _WIND_UP_SECONDS = 2.0
+_CLOSING_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
 _QUIET_SECONDS = 0.1
@@ -186,6 +187,7 @@ class KopfRun:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+            await asyncio.sleep(_CLOSING_SECONDS)  # transports close in the loop's next rounds
 
     def _stray(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """An error of a task that nobody waits for; at the end, a sibling of what ended the run."""
