@@ -123,7 +123,7 @@ def refused_to(user: str, plane: ControlPlane, body: dict[str, Any], *, dry_run:
     return ran.stderr if ran.returncode else None
 
 
-@pytest.mark.req("HEAL-19", "SEC-07")
+@pytest.mark.req("SEC-07")
 def test_naming_a_deployment_takes_the_right_to_patch_it(control_plane: ControlPlane, people: str) -> None:
     assert refused_to("alice", control_plane, samples.product(people)) is None
     message = refused_to("alice", control_plane, samples.product(people, workload="dataflow"))
@@ -133,7 +133,7 @@ def test_naming_a_deployment_takes_the_right_to_patch_it(control_plane: ControlP
     assert "pulse" in (refused_to("bob", control_plane, samples.product(people, workload="pulse")) or "")
 
 
-@pytest.mark.req("HEAL-19", "SEC-07")
+@pytest.mark.req("SEC-07")
 def test_a_consent_that_stands_is_not_asked_for_again_but_for_more(
     control_plane: ControlPlane, people: str
 ) -> None:
@@ -156,7 +156,7 @@ def test_a_consent_that_stands_is_not_asked_for_again_but_for_more(
     )
 
 
-@pytest.mark.req("HEAL-19")
+@pytest.mark.req("SEC-07")
 def test_the_hub_itself_is_not_asked(control_plane: ControlPlane, people: str) -> None:
     """It writes a spec only on behalf of somebody whose rights it checked."""
     where = ("--namespace", people, "create", "rolebinding", "hub")

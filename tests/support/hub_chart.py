@@ -29,14 +29,10 @@ TENANT_ROLE = "integration-hub-tenant"
 
 Document = dict[str, Any]
 
-_RIGHTS = (
-    "templates/crds.yaml",
-    "templates/serviceaccount.yaml",
-    "templates/rbac-operator.yaml",
-    "templates/rbac-tenants.yaml",
-    "templates/rbac-aggregated.yaml",
-    "templates/heal-consent.yaml",
-)
+_ACCOUNT = "templates/serviceaccount.yaml"
+_OWN = (_ACCOUNT, "templates/rbac-operator.yaml", "templates/rbac-tenants.yaml")
+_SHARED = ("templates/crds.yaml", "templates/rbac-aggregated.yaml", "templates/heal-consent.yaml")
+"""Cluster-wide and of one name: hubs that share a test cluster share them, from the release NAMESPACE."""
 
 
 class HelmError(RuntimeError):
@@ -101,10 +97,11 @@ def install_rights(
     changes nothing. Returns the kubeconfig of the hub's ServiceAccount.
     """
     chosen = {"tenants": list(tenants), **(values or {})}
-    skipped = {_RIGHTS[4], _RIGHTS[5]} if chosen.get("watchNamespaces") else set()
-    documents = render(
-        chosen, release=namespace, namespace=namespace, only=[name for name in _RIGHTS if name not in skipped]
-    )
+    shared = _SHARED[:1] if chosen.get("watchNamespaces") else _SHARED
+    documents = [
+        *render(values, only=shared),
+        *render(chosen, release=namespace, namespace=namespace, only=_OWN),
+    ]
     own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
     apply(plane, [own, *documents])
     names = [_name(document) for document in documents if document["kind"] == "CustomResourceDefinition"]
@@ -120,7 +117,7 @@ def serve(plane: ControlPlane, namespace: str, *, hub: str = NAMESPACE) -> None:
     """Let the hub of namespace `hub` read Secrets and patch Deployments in `namespace`, as a tenant would."""
     account = next(
         document
-        for document in render(release=hub, namespace=hub, only=[_RIGHTS[1]])
+        for document in render(release=hub, namespace=hub, only=[_ACCOUNT])
         if document["kind"] == "ServiceAccount"
     )
     binding = {

@@ -303,7 +303,7 @@ def test_values_reach_the_program_as_it_reads_them(monkeypatch: pytest.MonkeyPat
     assert (settings.log_level, settings.log_format) == ("debug", "text")
 
 
-@pytest.mark.req("HEAL-19")
+@pytest.mark.req("SEC-07")
 @pytest.mark.parametrize("installed", [True, False])
 def test_the_program_knows_whether_the_admission_policy_is_there(installed: bool) -> None:
     """Without it, nobody asks who names a Deployment, and the hub has to ask for the label."""
