@@ -301,6 +301,9 @@ class CredentialsStatus(Model):
 class AcceptedProvider(Model):
     """The provider that credentials were first sent to; a different one needs consent."""
 
+    provider: Annotated[str, Field(max_length=384)] = Field(
+        default="", description="Kind and name of the provider object, as the spec named it then."
+    )
     uid: Annotated[str, Field(max_length=64)] = Field(description="uid of the provider object.")
     generation: int = Field(description="Its generation when last acted on.", ge=0, le=2**53)
     hosts: Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=16)] = Field(

@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from integration_hub.api.provider import ClassRule
 from integration_hub.api.reasons import Reason
 from integration_hub.domain import placeholder
+from integration_hub.domain.concealment import Conceal, nothing
 from integration_hub.domain.conditions import clip
 from integration_hub.ports import ExpressionError, Expressions, HttpFailure, HttpResponse, Json
 
@@ -88,13 +89,15 @@ def classify(
     classes: Sequence[ClassRule],
     expressions: Expressions,
     now: datetime,
+    conceal: Conceal = nothing,
 ) -> Outcome:
-    """Sort an answer. `now` is for a Retry-After that names a date."""
+    """Sort an answer. `now` is for a Retry-After that names a date, `conceal` strikes our secrets out."""
     if isinstance(answer, HttpFailure):
-        detail = clip(answer.message, MAX_DETAIL)
+        detail = clip(conceal(answer.message), MAX_DETAIL)
         return Outcome(_OF_FAILURE[answer.failure.value], 0, detail, None, answer.elapsed_seconds)
     ruled = _by_rules(answer, classes, expressions)
-    reason, detail = ruled if ruled is not None else (_by_status(answer.status), "")
+    reason, words = ruled if ruled is not None else (_by_status(answer.status), "")
+    detail = clip(conceal(words), MAX_DETAIL)
     wait = None if reason is Reason.CONNECTED else retry_after(answer.headers, now)
     return Outcome(reason, answer.status, detail, wait, answer.elapsed_seconds)
 
@@ -142,7 +145,7 @@ def _rendered(message: str, seen: Mapping[str, Json], expressions: Expressions) 
         return placeholder.PlaceholderProblem(value.message) if isinstance(value, ExpressionError) else value
 
     text = placeholder.render_text(message, evaluate)
-    return "" if isinstance(text, placeholder.PlaceholderProblem) else clip(text, MAX_DETAIL)
+    return "" if isinstance(text, placeholder.PlaceholderProblem) else text
 
 
 def _by_status(status: int) -> Reason:
@@ -226,6 +229,7 @@ _ADVICE: Mapping[Reason, str] = {
     Reason.ADDRESS_BLOCKED: (
         "If this address is meant to be called, an administrator can add it to the hub's egress allow-list."
     ),
+    Reason.CONFIG_INVALID: "Check spec.config and spec.healthCheck.path.",
     Reason.INVALID_URL: "Check spec.config and the provider's baseUrl.",
     Reason.NAME_NOT_RESOLVED: (
         "Check the host name in spec.config and the provider's baseUrl, and the cluster's DNS."

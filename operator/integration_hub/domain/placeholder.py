@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import quote
 
 _HOST_PART = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Also what moves a terminal's cursor or turns the direction of the text around it."""
 MAX_VALUE = 1024
 
 

@@ -21,6 +21,7 @@ from integration_hub.api.reasons import Reason
 from integration_hub.domain import conditions, url
 from integration_hub.domain import integration as decisions
 from integration_hub.domain.classification import Outcome, classify
+from integration_hub.domain.concealment import concealing
 from integration_hub.domain.config_schema import InvalidConfig, ValidConfig
 from integration_hub.domain.consent import Consent
 from integration_hub.domain.integration import (
@@ -284,8 +285,10 @@ class IntegrationReconciler:
             outcome = Outcome(Reason.CONFIG_INVALID, detail=problem)
         else:
             answer = await self._egress.send(request)
-            outcome = classify(answer, declared.classes, self._expressions, self._clock.now())
-        outcome = replace(outcome, detail=_without(read.values, outcome.detail))
+            sent = (*read.values, *read.applied.headers.values(), *read.applied.query.values())
+            outcome = classify(
+                answer, declared.classes, self._expressions, self._clock.now(), concealing(sent)
+            )
         self._metrics.observe_probe(
             INTEGRATION.kind, _metric_name(provider), outcome.reason.value, outcome.elapsed_seconds
         )
@@ -379,15 +382,6 @@ def _judge(found: SecretRead, world: IntegrationWorld) -> _Read:
         return _Read(replace(facts, invalid={applied.key: applied.problem}))
     missing = applied.keys if isinstance(applied, auth.MissingKeys) else needed
     return _Read(replace(facts, missing=missing))
-
-
-def _without(secrets: tuple[SecretText, ...], text: str) -> str:
-    """The text with every credential struck out: a provider's rule may quote an answer that echoes one."""
-    for secret in secrets:
-        value = secret.reveal().strip()
-        if len(value) >= 4:
-            text = text.replace(value, "***")
-    return text
 
 
 def _metric_name(provider: KnownProvider) -> str:

@@ -48,6 +48,18 @@ def identity(spec: Json, namespace: str) -> str:
     return f"{namespace}|{provider_key(spec, namespace)}|{environment}|{spec.get('instance') or ''}"
 
 
+def living_rivals(cache: ObjectCache, key: Key, claim: str) -> list[CachedObject]:
+    """The Integrations besides `key` that make this claim and are not being deleted."""
+    others = cache.by_index(INTEGRATION.kind, BY_IDENTITY, claim)
+    found = (cache.get(other) for other in others if other != key)
+    return [each for each in found if each is not None and not each.deleting]
+
+
+def by_age(found: CachedObject) -> tuple[str, str]:
+    """Sort key: the oldest first."""
+    return found.age
+
+
 def _parts(obj: Json) -> tuple[Json, str]:
     return obj.get("spec") or {}, obj["metadata"].get("namespace", "")
 
@@ -92,11 +104,17 @@ class IntegrationLinks:
 
     def rivals(self, change: Change) -> Iterable[Key]:
         """An Integration came, went or changed its claim: the others that claim what it claims or claimed."""
-        if not change.spec_changed:
+        if not change.spec_changed or _same_claim(change):
             return ()
-        claims = {claim for side in (change.before, change.after) for claim in _claims(side)}
-        keys = (key for claim in claims for key in self._cache.by_index(INTEGRATION.kind, BY_IDENTITY, claim))
-        return tuple(dict.fromkeys(key for key in keys if key != change.key))
+        touched: dict[Key, None] = {}
+        for side in (change.before, change.after):
+            for claim in _claims(side):
+                others = living_rivals(self._cache, change.key, claim)
+                # All yield to the oldest: who comes or goes after it changes nothing for anybody else.
+                # Without this, so many twins made at once would be looked at so many times each.
+                if others and side is not None and side.age < min(others, key=by_age).age:
+                    touched |= dict.fromkeys(other.key for other in others)
+        return tuple(touched)
 
     def named_providers(self, change: Change) -> Iterable[Key]:
         """An Integration came, went or changed its provider: the providers whose count it touches."""
@@ -106,6 +124,13 @@ class IntegrationLinks:
 
 def _claims(side: CachedObject | None) -> tuple[str, ...]:
     return (identity(*_parts(side.load())),) if side is not None else ()
+
+
+def _same_claim(change: Change) -> bool:
+    before, after = change.before, change.after
+    if before is None or after is None or change.replaced or before.deleting != after.deleting:
+        return False
+    return _claims(before) == _claims(after)
 
 
 def _provider_of(side: CachedObject | None) -> Key | None:

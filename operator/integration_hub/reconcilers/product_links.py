@@ -46,7 +46,7 @@ class ProductLinks:
     def rival(self, key: Key, created: str, workload: str) -> str | None:
         """An older registration of the same Deployment; the names decide between equals."""
         rivals = [
-            (found.load()["metadata"].get("creationTimestamp", ""), other.name)
+            (found.created, other.name)
             for other in self.of_workload(key.namespace, workload)
             if other != key and (found := self._cache.get(other)) is not None and not found.deleting
         ]

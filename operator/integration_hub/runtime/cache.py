@@ -43,7 +43,10 @@ Indexer = Callable[[Json], Iterable[str]]
 class CachedObject:
     """One object as last seen. `raw` is compact JSON of `metadata` (trimmed), `spec` and `status`."""
 
-    __slots__ = ("_marks", "deleting", "generation", "indexed", "key", "raw", "resource_version", "uid")
+    __slots__ = (
+        *("_marks", "created", "deleting", "generation", "indexed", "key", "raw", "resource_version"),
+        "uid",
+    )
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class CachedObject:
         resource_version: int,
         generation: int,
         *,
+        created: str,
         deleting: bool,
         raw: bytes,
         marks: tuple[int, int],
@@ -61,6 +65,7 @@ class CachedObject:
         self.uid = uid
         self.resource_version = resource_version
         self.generation = generation
+        self.created = created
         self.deleting = deleting
         self.raw = raw
         self.indexed = indexed
@@ -79,6 +84,11 @@ class CachedObject:
     def status_mark(self) -> int:
         """Changes when status changes."""
         return self._marks[1]
+
+    @property
+    def age(self) -> tuple[str, str]:
+        """By this the older of two objects is the smaller, and all replicas agree which one that is."""
+        return self.created, self.uid
 
     def __repr__(self) -> str:
         return f"CachedObject({self.key}, uid={self.uid}, resource_version={self.resource_version})"
@@ -295,6 +305,7 @@ class ObjectCache:
             uid,
             version,
             metadata.get("generation", 0),
+            created=sys.intern(metadata.get("creationTimestamp", "")),
             deleting="deletionTimestamp" in metadata,
             raw=json.dumps(trimmed, separators=(",", ":"), ensure_ascii=False).encode(),
             marks=(_mark(described), _mark(obj.get("status"))),

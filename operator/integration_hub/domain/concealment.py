@@ -1,0 +1,52 @@
+"""Striking secrets out of text that somebody else wrote, before any of it is shown or cut.
+
+An error page may echo the request that caused it: header, query and all. A text is struck *before* it is
+shortened, since half a secret at the cut would not be recognised any more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+from integration_hub.ports import SecretText
+
+STRUCK = "***"
+SHORTEST = 4
+"""Shorter values are left: striking `42` out of everything would leave no text."""
+
+_SCHEMES = ("Basic", "Bearer")
+"""Words before the credentials in a header of ours: no secret, and a help to the reader."""
+
+Conceal = Callable[[str], str]
+"""A text without the secrets that might be in it."""
+
+
+def nothing(text: str) -> str:
+    """There are no secrets: the text as it is."""
+    return text
+
+
+def concealing(secrets: Iterable[SecretText]) -> Conceal:
+    """A function that strikes these values out, also as they look in a URL, in JSON, after a scheme word."""
+    forms = {form for secret in secrets for form in _forms(secret.reveal()) if len(form) >= SHORTEST}
+    # The longest first: a short one inside of it would leave the rest of it standing.
+    ordered = sorted(forms, key=lambda form: (-len(form), form))
+
+    def conceal(text: str) -> str:
+        for form in ordered:
+            text = text.replace(form, STRUCK)
+        return text
+
+    return conceal if ordered else nothing
+
+
+def _forms(value: str) -> Iterator[str]:
+    scheme, _, credentials = value.strip().partition(" ")
+    secret = credentials.strip() if scheme in _SCHEMES else value.strip()
+    yield secret
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
