@@ -68,7 +68,7 @@ def test_health_is_in_the_status_and_on_the_metrics_page(tenant: Tenant, hub: Hu
     assert (timed or 0) >= 1
 
 
-@pytest.mark.req("INT-07", "INT-18", "PLT-08")
+@pytest.mark.req("INT-07", "PLT-08")
 def test_kubectl_get_shows_at_a_glance_what_is_what(tenant: Tenant) -> None:
     tenant.connected()
     lines = tenant.plane.kubectl("get", "intg", "-n", tenant.namespace).stdout.splitlines()

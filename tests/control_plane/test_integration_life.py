@@ -116,7 +116,7 @@ def test_the_older_of_two_alike_wins_until_it_is_gone(tenant: Tenant) -> None:
     tenant.becomes("True", "Succeeded", name="chat-2")
 
 
-@pytest.mark.req("INT-34", "INT-14")
+@pytest.mark.req("INT-34")
 def test_deletion_is_immediate_and_leaves_nothing_behind(tenant: Tenant, hub: HubProcess) -> None:
     tenant.connected()
     assert "finalizers" not in tenant.get()["metadata"]
@@ -144,7 +144,7 @@ def test_settings_can_be_changed_and_defaults_are_visible(tenant: Tenant) -> Non
     assert tenant.status()["updatedAt"] > before
 
 
-@pytest.mark.req("INT-25", "INT-34")
+@pytest.mark.req("INT-34")
 def test_a_test_on_request_is_made_now_and_answered_in_the_status(tenant: Tenant) -> None:
     tenant.provider(probe={"path": "/me", "intervalSeconds": 86_400})
     tenant.secret(token="right")

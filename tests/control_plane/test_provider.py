@@ -51,6 +51,17 @@ def test_a_provider_tells_whether_it_holds_together_and_who_uses_it(tenant: Tena
     assert row[1:-1] == ["Far", "End", "communication", "BEARER", "True", "1"]
 
 
+@pytest.mark.req("INT-18")
+@pytest.mark.parametrize("word", ["cad", "simulation", "version-control", "communication", "custom"])
+def test_the_type_of_an_integration_is_its_providers_category(tenant: Tenant, word: str) -> None:
+    tenant.provider(category=word, authModes=[{"type": "NONE"}])
+    tenant.integration(credentials={})
+    named = tenant.get()["spec"]["providerRef"]
+    assert tenant.get(named["name"], named["kind"].lower())["spec"]["category"] == word
+    rows = tenant.plane.kubectl("get", "ciprov", "--field-selector", f"spec.category={word}", "-o", "name")
+    assert f"clusterintegrationprovider.integrationhub.io/{named['name']}" in rows.stdout.splitlines()
+
+
 def test_a_broken_provider_is_named_at_both_ends(tenant: Tenant) -> None:
     tenant.provider(classes=[{"when": "status ==", "result": "config"}])
     tenant.secret(token="right")
@@ -61,7 +72,7 @@ def test_a_broken_provider_is_named_at_both_ends(tenant: Tenant) -> None:
     assert [each["reason"] for each in reasons if each["type"] == "Ready"] == ["ExpressionInvalid"]
 
 
-@pytest.mark.req("PRV-09", "SEC-07")
+@pytest.mark.req("SEC-07")
 def test_a_namespaces_own_provider_is_for_others_only_by_grant(
     tenant: Tenant, control_plane: ControlPlane
 ) -> None:
