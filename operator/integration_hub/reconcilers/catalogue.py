@@ -3,6 +3,9 @@
 Each provider is applied when it is missing or came from another release, told by a digest in an
 annotation; so a restart writes nothing. Fields that somebody else owns are theirs: a provider that an
 administrator changed is left as it is, and the log says so.
+
+An install for single namespaces may not read cluster objects: there the providers come straight from
+the image.
 """
 
 from __future__ import annotations
@@ -64,6 +67,21 @@ class Catalogue:
                 "Applied the catalogue's providers", extra={"applied": applied, "of": len(self._manifests)}
             )
         return applied
+
+    def offer(self) -> None:
+        """Put the providers into the cache as if they had been read: for an install that may not read them.
+
+        Nothing else feeds that kind there. The uid is made of the name, so that a new release of the hub
+        is not taken for another provider.
+        """
+        for name, manifest in self._manifests.items():
+            metadata = {
+                **manifest["metadata"],
+                "uid": f"catalogue-{name}",
+                "resourceVersion": "1",
+                "generation": 1,
+            }
+            self._cache.upsert(_KIND.kind, {**manifest, "metadata": metadata})
 
     def _outdated(self, name: str, manifest: Json) -> bool:
         found = self._cache.get(Key(_KIND.kind, "", name))

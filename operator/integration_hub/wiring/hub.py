@@ -12,17 +12,13 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from yarl import URL
 
 from integration_hub import __version__
 from integration_hub.adapters.cel import CelExpressions
 from integration_hub.adapters.clock import SystemClock, SystemEntropy
-from integration_hub.adapters.http import AiohttpTransport
 from integration_hub.adapters.kubernetes import (
     Connection,
     EventRecorder,
@@ -31,10 +27,7 @@ from integration_hub.adapters.kubernetes import (
     KubernetesSecrets,
     LoginError,
 )
-from integration_hub.adapters.resolve import SystemResolver
 from integration_hub.api.kinds import KINDS
-from integration_hub.domain.address import AddressPolicy, AllowList, AllowListError
-from integration_hub.egress.send import EgressLimits, GuardedEgress
 from integration_hub.handlers.feed import Feed
 from integration_hub.handlers.probes import ProbeServer
 from integration_hub.logs import configure
@@ -55,6 +48,7 @@ from integration_hub.runtime.relist import Relist
 from integration_hub.runtime.status import StatusWriter, resource_of
 from integration_hub.settings import Settings
 from integration_hub.wiring.kinds import Kinds, Parts
+from integration_hub.wiring.way_out import SettingsError, WayOut
 
 FIELD_MANAGER = "integration-hub-operator"
 COMPONENT = "integration-hub"
@@ -62,10 +56,6 @@ COMPONENT = "integration-hub"
 _SYNC_LOOK_SECONDS = 0.1
 _CATALOGUE_RETRY_SECONDS = 15.0
 _log = logging.getLogger(__name__)
-
-
-class SettingsError(Exception):
-    """A setting that only shows to be wrong when it is used; the message names it."""
 
 
 def serve(settings: Settings) -> int:
@@ -104,7 +94,7 @@ class Hub:
         self._cache = ObjectCache()
         self._wire_api_server()
         self._wire_feed(login)
-        self._wire_egress()
+        self._way_out = WayOut.build(settings, connection.host)
         self._wire_kinds()
         self._wire_probes()
         self._synced = False
@@ -181,19 +171,6 @@ class Hub:
             observe=self._metrics.observe_reconcile,
         )
 
-    def _wire_egress(self) -> None:
-        settings = self._settings
-        self._transport = AiohttpTransport(
-            connections=settings.egress_connections, ca_file=settings.egress_ca_file
-        )
-        self._resolver = SystemResolver(settings.egress_hosts)
-        self._egress = GuardedEgress(
-            self._transport,
-            self._resolver,
-            _address_policy(settings, self._connection.host),
-            EgressLimits(in_flight=max(settings.egress_connections, 32)),
-        )
-
     def _wire_kinds(self) -> None:
         self._secrets_watch = Reflector(
             self._cluster, self._clock, self._entropy, SECRETS, self._secret_changed
@@ -210,7 +187,7 @@ class Hub:
                 cache=self._cache,
                 controller=self._controller,
                 status=StatusWriter(self._cluster, self._cache, observe=self._metrics.observe_status),
-                egress=self._egress,
+                egress=self._way_out.egress,
                 expressions=CelExpressions(),
                 secrets_watch=self._secrets_watch,
                 deployments_watch=self._deployments_watch,
@@ -220,6 +197,8 @@ class Hub:
             )
         )
         self._catalogue = Catalogue(self._cluster_as(MANAGER), self._cache, load_catalogue())
+        if self._settings.watch_namespaces:
+            self._catalogue.offer()
 
     def _wire_probes(self) -> None:
         settings, elector = self._settings, self._elector
@@ -303,8 +282,7 @@ class Hub:
 
     async def _close(self) -> None:
         await self._probes.stop()
-        await self._transport.close()
-        await self._resolver.close()
+        await self._way_out.close()
         await self._connection.close()
 
     # ------------------------------------------------------------------ leading
@@ -383,15 +361,3 @@ class Hub:
 
 def _task(part: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
     return asyncio.create_task(part(), name=getattr(part, "__qualname__", "part"))
-
-
-def _address_policy(settings: Settings, api_server: str) -> AddressPolicy:
-    """The administrator's allow-list; the API server and our own door are nobody's destination."""
-    allow = AllowList.parse(settings.egress_allow)
-    if isinstance(allow, AllowListError):
-        raise SettingsError(f"egress_allow: {allow.message}")
-    own = {(ip_address(host), settings.probe_port) for host in ("127.0.0.1", "::1")}
-    server = URL(api_server)
-    with suppress(ValueError):  # a name: what it resolves to is private and closed to tenants anyway
-        own.add((ip_address(server.host or ""), server.port or 443))
-    return AddressPolicy(allow, protected=frozenset(own))

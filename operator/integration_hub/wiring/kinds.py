@@ -26,6 +26,8 @@ from integration_hub.runtime.reflector import Reflector, Service
 from integration_hub.runtime.status import StatusWriter
 from integration_hub.settings import Settings
 
+PROVIDERS = (CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER)
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -95,7 +97,8 @@ class Kinds:
         parts, links, controller = self._parts, self._integration_links, self._parts.controller
         integration_links.declare_indexes(parts.cache)
         reader = ProviderReader(parts.cache, parts.expressions)
-        for kind in (CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER):
+        reported = [kind for kind in PROVIDERS if kind.namespaced or not parts.settings.watch_namespaces]
+        for kind in reported:
             provider = ProviderReconciler(
                 kind,
                 cache=parts.cache,
@@ -122,7 +125,11 @@ class Kinds:
         )
         controller.register(INTEGRATION.kind, integrations)
         controller.on_change(INTEGRATION.kind, links.rivals)
-        controller.on_change(INTEGRATION.kind, links.named_providers)
+        names = {kind.kind for kind in reported}
+        controller.on_change(
+            INTEGRATION.kind,
+            lambda change: (key for key in links.named_providers(change) if key.kind in names),
+        )
         for kind_name in PROVIDER_KINDS:
             controller.on_change(kind_name, links.users_of_provider)
         return integrations
