@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from integration_hub.ports import DEPLOYMENTS, Json, Resource
 from memory import answer
 from memory_cluster import MemoryCluster
-from product_stage import NAMESPACE, RESOURCE, WELL, Stage
+from product_stage import NAMESPACE, RESOURCE, WELL, Stage, play
 from virtual_time import run
 
 HEAL_ID = "integrationhub.io/heal-id"
@@ -171,3 +171,26 @@ def test_killed_again_and_again_the_deployment_is_restarted_exactly_once(
     cluster, stage, _ = trouble(fuses, after=after)
     assert len(cluster.heal_ids) == 1
     assert stage.heal()["count"] == 1
+
+
+def test_what_is_decided_on_old_news_of_its_own_record_is_decided_again() -> None:
+    """Another leader has acted and recorded it, and this one's watch has not told of that yet."""
+
+    async def story(stage: Stage) -> None:
+        stage.well()
+        stage.deploy()
+        stage.register(workloadRef={"name": "dataflow"})
+        await stage.minutes(5)
+        stage.dead()
+        await stage.seconds(100)
+        assert stage.health() == "unhealthy"
+        status = stage.status()
+        done = {"id": "restart-1", "action": "restart", "reason": "", "result": "failed"}
+        status["heal"]["history"] = [{**done, "at": stage.status()["heal"]["unhealthySince"]}]
+        stage.cluster.put(RESOURCE, NAMESPACE, "dataflow", status=status)
+        await stage.minutes(3)
+        assert stage.patches() == [], "its cool-down is not over"
+        await stage.minutes(10)
+        assert len(stage.patches()) == 1
+
+    play(story)

@@ -75,8 +75,8 @@ class Case:
 class Healed:
     """What healing comes to: the record as it is to be written, and what to say and do next.
 
-    `again`: something moved, or has to be recorded first; look again at once. `workload` is the
-    Deployment after the patch, if there was one.
+    `again`: something has to be recorded first; look again at once. `workload` is the Deployment after
+    the patch, if there was one.
     """
 
     heal: HealStatus
@@ -116,19 +116,20 @@ class Healer:
         self._asked_at_admission = asked_at_admission
         self._ladder = ladder
 
-    async def heal(self, case: Case) -> Healed:
-        """Do what is to be done now, if anything. Raises ApiError, NotLeaderError; then nothing was done,
-        or it will be found done.
+    async def heal(self, case: Case) -> Healed | None:
+        """Do what is to be done now, if anything. None: the world moved on meanwhile, look again.
+
+        Raises ApiError, NotLeaderError; then nothing was done, or it will be found done.
         """
         world = self._world(case, await self._storm(case))
         outcome = decide(world, self._ladder)
         if isinstance(outcome, Act):
             confirmed = await self._confirm(case, world)
             if confirmed is None:
-                return Healed(world.heal, outcome, again=True)
+                return None
             world, outcome = confirmed, decide(confirmed, self._ladder)
         done = await self._carry_out(case, world, outcome)
-        return done if done.again else self._tell(world, done)
+        return self._tell(world, done) if done is not None else None
 
     # ------------------------------------------------------------------ gather
 
@@ -188,7 +189,11 @@ class Healer:
         """The world once more, now from the API server itself; None if the registration moved on."""
         key = case.key
         live = await self._cluster.get(_RESOURCE, key.namespace, key.name)
-        if live is None or live["metadata"]["resourceVersion"] != str(case.observed.resource_version):
+        if live is None:
+            self._cache.remove(key, case.observed.uid)
+            return None
+        if live["metadata"]["resourceVersion"] != str(case.observed.resource_version):
+            self._cache.upsert(KIND, live)  # the watch is late
             return None
         read = await self._workloads.fetch(key.namespace, world.workload_name or "")
         workload = read.workload
@@ -208,7 +213,7 @@ class Healer:
 
     # ------------------------------------------------------------------ act
 
-    async def _carry_out(self, case: Case, world: HealWorld, outcome: Outcome) -> Healed:
+    async def _carry_out(self, case: Case, world: HealWorld, outcome: Outcome) -> Healed | None:
         heal, notes = world.heal, case.followed.notes
         match outcome:
             case Act() if world.workload is not None:
@@ -227,7 +232,7 @@ class Healer:
             case _:
                 return Healed(heal, outcome, notes)
 
-    async def _act(self, case: Case, world: HealWorld, act: Act, workload: Workload) -> Healed:
+    async def _act(self, case: Case, world: HealWorld, act: Act, workload: Workload) -> Healed | None:
         notes, policy = case.followed.notes, world.policy
         rung = next(each for each in self._ladder if each.action is act.action)
         patch = rung.patch(workload, act.heal_id, world.now)
@@ -237,7 +242,7 @@ class Healer:
             )
         except ApiError as error:
             if error.status in _MOVED_ON:
-                return Healed(world.heal, act, again=True)
+                return None
             if error.status not in _REFUSED:
                 raise
             message = (

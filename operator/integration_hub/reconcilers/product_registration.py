@@ -144,10 +144,12 @@ class ProductReconciler:
         read = await self._read_workload(product, watch)
         watch = await self._observe(product, watch, read, now)
         case = self._case(product, watch, read, now)
-        healed = await self._healer.heal(case)
-        if healed.workload is not None:
-            watch = replace(watch, workload=healed.workload)
         self._book.put(key, product.observed.uid, watch)
+        healed = await self._healer.heal(case)
+        if healed is None:
+            return Result(SOON)
+        if healed.workload is not None:
+            self._book.put(key, product.observed.uid, replace(watch, workload=healed.workload))
         outcome = await self._report(case, healed)
         if outcome is WriteOutcome.GONE:
             return Result()
