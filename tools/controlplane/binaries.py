@@ -88,9 +88,12 @@ def from_assets(wanted: set[str], folder: str | None, report: Report) -> dict[st
 
 
 def from_path(wanted: set[str]) -> dict[str, Path]:
-    """An installed helm 3 or 4. Components are not taken from PATH: theirs is the pinned version."""
+    """An installed helm 4, which waits for custom resources where helm 3 does not.
+
+    Components are not taken from PATH: theirs is the pinned version.
+    """
     installed = shutil.which("helm") if "helm" in wanted else None
-    if installed and _version_of(Path(installed), "version", "--short").startswith(("v3.", "v4.")):
+    if installed and _version_of(Path(installed), "version", "--short").startswith("v4."):
         return {"helm": Path(installed)}
     return {}
 

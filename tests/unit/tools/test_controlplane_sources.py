@@ -187,9 +187,9 @@ def test_a_change_of_any_pin_changes_the_cache_folder(machine: Path, monkeypatch
 
 def test_an_installed_helm_is_used_and_an_old_one_is_not(machine: Path, tmp_path: Path) -> None:
     program(machine / "helm")
-    installed = program(tmp_path / "path" / "helm", "v2.17.0")
+    installed = program(tmp_path / "path" / "helm", "v3.19.0+g1234")
     assert binaries.locate_helm(quiet) == machine / "helm"
-    program(installed, "v3.19.0+g1234")
+    program(installed, "v4.1.0+g1234")
     assert binaries.locate_helm(quiet) == installed
 
 
