@@ -110,7 +110,7 @@ class IntegrationWorld:
 
     @property
     def young(self) -> bool:
-        """Whether it was only just created and not judged yet: what it refers to may come in the same apply."""
+        """Whether it was only just created and not judged yet: what it refers to may come along with it."""
         ready = conditions.find(self.previous.get("conditions", ()), READY)
         if not self.created or (ready is not None and ready.get("status") != "Unknown"):
             return False
