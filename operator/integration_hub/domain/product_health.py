@@ -170,8 +170,9 @@ def started_at(previous: datetime | None, uptime_seconds: float | None, now: dat
 class Standing:
     """What the probes of a product amount to so far.
 
-    `worse` and `better` count answers in a row that speak for a change; `failures` all bad answers in
-    a row; `told` and `repeats` a new text for the same standing and how often it was heard.
+    `worse` and `better` count answers in a row that speak for a change, and `nearest` is the least
+    change that any of them speaks for; `failures` counts all bad answers in a row; `told` and `repeats`
+    are a new text for the same standing and how often it was heard.
     """
 
     status: HealthStatus = HealthStatus.UNKNOWN
@@ -179,6 +180,7 @@ class Standing:
     message: str = "The first probes are on their way."
     worse: int = 0
     better: int = 0
+    nearest: Observation | None = None
     failures: int = 0
     told: tuple[Reason, str] | None = None
     repeats: int = 0
@@ -219,14 +221,25 @@ def observe(
         return _adopt(counted, seen)
     difference = _SEVERITY[seen.status] - _SEVERITY[standing.status]
     if difference == 0:
-        return _reword(replace(counted, worse=0, better=0), seen, failure_threshold)
+        return _reword(replace(counted, worse=0, better=0, nearest=None), seen, failure_threshold)
     counted = replace(
         counted,
         worse=standing.worse + 1 if difference > 0 else 0,
         better=standing.better + 1 if difference < 0 else 0,
     )
+    nearest = _nearer(standing, seen) if counted.worse + counted.better > 1 else seen
     enough = counted.worse >= failure_threshold or counted.better >= success_threshold
-    return _adopt(counted, seen) if enough else counted
+    return _adopt(counted, nearest) if enough else replace(counted, nearest=nearest)
+
+
+def _nearer(standing: Standing, seen: Observation) -> Observation:
+    """Of the answers in a row that speak for a change, the latest of those that speak for the least."""
+
+    def distance(each: Observation) -> int:
+        return abs(_SEVERITY[each.status] - _SEVERITY[standing.status])
+
+    known = standing.nearest
+    return known if known is not None and distance(known) < distance(seen) else seen
 
 
 def _adopt(standing: Standing, seen: Observation) -> Standing:
