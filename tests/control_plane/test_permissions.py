@@ -144,11 +144,17 @@ def test_a_consent_that_stands_is_not_asked_for_again_but_for_more(
         ("another version", {"version": "1.0.1"}, True),
         ("more actions", {"heal": {"allowedActions": ["restart", "updateImage"]}}, False),
         ("an image of her own", {"heal": {"updates": {"image": "evil", "policy": "minor"}}}, False),
+        ("a health address of her own", {"healthEndpoint": "http://nobody:8080/health"}, False),
+        ("a product of her own", {"apiEndpoint": "http://nobody:8080"}, False),
         ("no healing", {"heal": {"enabled": False}}, True),
+        ("no healing, elsewhere", {"heal": {"enabled": False}, "apiEndpoint": "http://nobody"}, True),
     ):
         message = refused_to("alice", control_plane, samples.product(people, workload="dataflow", **changes))
         assert (message is None) is allowed, f"{wish}: {message}"
     assert "pulse" in (refused_to("alice", control_plane, samples.product(people, workload="pulse")) or "")
+    approve = ("annotate", "prodreg", "itechsmart-dataflow", "integrationhub.io/heal-approve=restart-1")
+    approval = control_plane.kubectl("--namespace", people, *approve, "--as=alice", check=False)
+    assert "may not patch Deployment" in approval.stderr
     dropped = '[{"op": "remove", "path": "/spec/workloadRef"}]'
     control_plane.kubectl(
         *("--namespace", people, "patch", "prodreg", "itechsmart-dataflow", "--as=alice"),
