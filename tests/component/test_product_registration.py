@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from integration_hub.ports import Failure
+from integration_hub.ports import Failure, Key
 from memory import answer
 from product_stage import NAMESPACE, Stage, play
 
@@ -343,5 +343,36 @@ def test_what_an_answer_holds_never_causes_a_write_while_the_verdict_stands() ->
             )
             await stage.seconds(30)
         assert stage.writes() == before
+
+    play(story)
+
+
+# --------------------------------------------------------------------------- answers that come late
+
+
+def test_a_late_answer_from_where_the_product_was_counts_for_nothing() -> None:
+    async def story(stage: Stage) -> None:
+        stage.well()
+        stage.egress.seconds = 3
+        stage.register(healthEndpoint="http://dataflow:8080/old")
+        await stage.seconds(1)
+        stage.dead()
+        stage.register(healthEndpoint="http://dataflow:8080/new", failureThreshold=1)
+        await stage.seconds(10)
+        assert [request.url.rsplit("/")[-1] for request in stage.egress.requests[:2]] == ["old", "new"]
+        assert stage.status()["health"]["status"] == "unhealthy"
+
+    play(story)
+
+
+def test_a_probe_under_way_is_ended_when_probing_is_switched_off() -> None:
+    async def story(stage: Stage) -> None:
+        stage.well()
+        stage.egress.seconds = 30
+        stage.register()
+        await stage.seconds(1)
+        stage.register(probe="Disabled")
+        await stage.seconds(1)
+        assert stage.products._probes.running(Key("ProductRegistration", NAMESPACE, "dataflow")) is None
 
     play(story)

@@ -12,14 +12,16 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import structlog
 
 from integration_hub.domain import url as urls
 from integration_hub.domain.address import AddressPolicy, Refused, check, parse_literal
 from integration_hub.domain.url import Target, UrlProblem
+from integration_hub.egress.lanes import Lanes
 from integration_hub.ports import (
     Failure,
     HttpFailure,
@@ -44,18 +46,27 @@ MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class EgressLimits:
-    """How much may be under way. Beyond `in_flight` requests, further ones fail at once as overloaded."""
+    """How much may be under way.
 
-    in_flight: int = 1_024
-    in_flight_per_host: int = 32
+    `in_flight` counts those that wait as well: beyond it, further ones fail at once as overloaded.
+    `at_once` are really being sent, of them so many for one host and for one namespace.
+    """
 
+    in_flight: int = 2_048
+    at_once: int = 128
+    at_once_per_host: int = 32
+    at_once_per_namespace: int = 32
 
-@dataclass(slots=True)
-class _Lane:
-    """The requests under way to one host and port."""
-
-    places: asyncio.Semaphore
-    users: int = 0
+    @classmethod
+    def of(cls, connections: int) -> Self:
+        """Limits for so many connections: a quarter of them for one host, a quarter for one namespace."""
+        share = min(connections, max(8, connections // 4))
+        return cls(
+            in_flight=max(20 * connections, 1_024),
+            at_once=connections,
+            at_once_per_host=share,
+            at_once_per_namespace=share,
+        )
 
 
 @dataclass(slots=True)
@@ -69,7 +80,14 @@ class GuardedEgress:
     cluster_domain: str = "cluster.local"
     monotonic: Callable[[], float] = time.monotonic
     _in_flight: int = 0
-    _lanes: dict[tuple[str, int], _Lane] = field(default_factory=dict)
+    _by_namespace: Lanes = field(init=False)
+    _by_host: Lanes = field(init=False)
+    _all: Lanes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._by_namespace = Lanes(self.limits.at_once_per_namespace)
+        self._by_host = Lanes(self.limits.at_once_per_host)
+        self._all = Lanes(self.limits.at_once)
 
     async def send(self, request: HttpRequest) -> HttpResponse | HttpFailure:
         """See `ports.Egress.send`. The deadline covers waiting, resolving, connecting and reading."""
@@ -104,30 +122,38 @@ class GuardedEgress:
         deadline = started + min(max(request.timeout_seconds, 0.001), MAX_TIMEOUT_SECONDS)
         self._in_flight += 1
         try:
-            async with asyncio.timeout(deadline - self.monotonic()):
-                return await self._in_lane(request, target, deadline)
-        except TimeoutError:
-            return HttpFailure(
-                Failure.TIMEOUT, f"{target.host} gave no complete answer within {request.timeout_seconds:g} s"
-            )
+            return await self._in_turn(request, target, deadline)
         finally:
             self._in_flight -= 1
 
-    async def _in_lane(
+    async def _in_turn(
         self, request: HttpRequest, target: Target, deadline: float
     ) -> HttpResponse | HttpFailure:
-        """Wait for a place among the requests to this host, so that a slow one takes up only its own."""
-        key = (target.host, target.port)
-        lane = self._lanes.setdefault(key, _Lane(asyncio.Semaphore(self.limits.in_flight_per_host)))
-        lane.users += 1
-        try:
-            async with lane.places:
-                return await self._guarded(request, target, deadline)
-        finally:
-            lane.users -= 1
-            if not lane.users:
-                with suppress(KeyError):
-                    del self._lanes[key]
+        """Wait for a place, then send. Only what was sent and not answered is the far end's fault."""
+        lanes = (
+            (self._by_namespace, request.destination.namespace),
+            (self._by_host, (target.host, target.port)),
+            (self._all, None),
+        )
+        async with AsyncExitStack() as places:
+            try:
+                async with asyncio.timeout(deadline - self.monotonic()):
+                    for lane, key in lanes:
+                        await places.enter_async_context(lane.place(key))
+            except TimeoutError:
+                return HttpFailure(
+                    Failure.OVERLOADED,
+                    f"no place among the requests under way came free in time; this one to {target.host} was "
+                    "not sent",
+                )
+            try:
+                async with asyncio.timeout(deadline - self.monotonic()):
+                    return await self._guarded(request, target, deadline)
+            except TimeoutError:
+                return HttpFailure(
+                    Failure.TIMEOUT,
+                    f"{target.host} gave no complete answer within {request.timeout_seconds:g} s",
+                )
 
     async def _guarded(
         self, request: HttpRequest, target: Target, deadline: float

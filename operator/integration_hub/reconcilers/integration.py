@@ -257,7 +257,7 @@ class IntegrationReconciler:
             self._probes.forget(observed.key)  # one that still waits for its turn must not go out any more
         if made.probe is None or self._probes.running(observed.key) == world.inputs:
             return world, made, None
-        if self._probes.full:
+        if self._probes.full(observed.key):
             return world, made, Outcome(Reason.EGRESS_OVERLOADED)
         attempt = await self._probes.attempt(observed.key, world.inputs, self._probe(world, read))
         return world, made, attempt.outcome if attempt is not None else None

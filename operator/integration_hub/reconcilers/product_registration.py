@@ -159,6 +159,7 @@ class ProductReconciler:
     # ------------------------------------------------------------------ gather
 
     def _begin(self, product: Gathered, now: datetime) -> Watch:
+        self._probes.forget(product.key)  # of an earlier object of this name
         known = product.status.health.status is not HealthStatus.UNKNOWN
         return product_watch.begin(
             product.spec,
@@ -181,11 +182,16 @@ class ProductReconciler:
         watch = replace(watch, workload=read.workload)
         if moved and product.status.heal.unhealthy_since is not None:
             watch = replace(watch, next_probe=self._clock.monotonic())  # it may be well again: do not wait
+        if spec.probe == "Disabled":
+            self._probes.forget(key)  # one that still waits for its turn must not go out any more
+            return watch
         attempt = self._probes.take(key)
+        if attempt is not None and attempt.url != product_watch.health_url(spec):
+            attempt = None  # it asked where the product is no longer expected
         if attempt is None and self._due(product, watch):
             url = product_watch.health_url(spec)
             attempt = await self._probes.attempt(key, url, self._ask(product, url))
-        if attempt is None or spec.probe == "Disabled":
+        if attempt is None:
             return watch
         return product_watch.probed(
             watch,
@@ -197,7 +203,8 @@ class ProductReconciler:
         )
 
     def _due(self, product: Gathered, watch: Watch) -> bool:
-        if self._probes.full or self._probes.running(product.key) == product_watch.health_url(product.spec):
+        url = product_watch.health_url(product.spec)
+        if self._probes.full(product.key) or self._probes.running(product.key) == url:
             return False
         return product_watch.due(watch, product.spec, self._clock.monotonic())
 

@@ -178,7 +178,11 @@ class Controller:
             async with asyncio.timeout(self._timeout):
                 result = await reconciler.reconcile(key)
         except NotLeaderError:
-            return  # the new leader looks at everything anyway
+            # The new leader looks at everything anyway; but this process may be the leader again in a moment,
+            # by a renewal that came too late and still succeeded.
+            if self._accepting:
+                self._queue.retry(key)
+            return
         except TimeoutError as error:
             outcome = "timeout"
             self._failed(key, error, f"took longer than {self._timeout:g} s")

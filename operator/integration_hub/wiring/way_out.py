@@ -32,7 +32,7 @@ class WayOut:
         """Nothing is opened yet. Raises SettingsError."""
         transport = AiohttpTransport(connections=settings.egress_connections, ca_file=settings.egress_ca_file)
         resolver = SystemResolver(settings.egress_hosts)
-        limits = EgressLimits(in_flight=max(settings.egress_connections, 32))
+        limits = EgressLimits.of(settings.egress_connections)
         return cls(
             GuardedEgress(transport, resolver, _address_policy(settings, api_server), limits),
             transport,

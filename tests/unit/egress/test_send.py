@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any, Literal
 
@@ -285,7 +285,7 @@ async def test_beyond_the_bound_requests_fail_at_once() -> None:
 async def test_a_slow_host_takes_up_its_own_places_only() -> None:
     wire = Wire(gate=asyncio.Event())
     resolver = names(slow_example_com=[PUBLIC], fast_example_com=["93.184.215.15"])
-    guard, _ = egress(resolver, wire=wire, limits=EgressLimits(in_flight_per_host=1))
+    guard, _ = egress(resolver, wire=wire, limits=EgressLimits(at_once_per_host=1))
     slow = [asyncio.create_task(guard.send(request("https://slow.example.com/"))) for _ in range(3)]
     fast = asyncio.create_task(guard.send(request("https://fast.example.com/")))
     for _ in range(10):
@@ -297,16 +297,46 @@ async def test_a_slow_host_takes_up_its_own_places_only() -> None:
     assert len(wire.sent) == 4
 
 
-async def test_waiting_for_a_place_counts_against_the_deadline() -> None:
+@pytest.mark.parametrize("limit", ["at_once", "at_once_per_host", "at_once_per_namespace"])
+async def test_waiting_for_a_place_counts_against_the_deadline_and_not_against_the_far_end(
+    limit: str,
+) -> None:
     wire = Wire(gate=asyncio.Event())
-    guard, _ = egress(names(api_example_com=[PUBLIC]), wire=wire, limits=EgressLimits(in_flight_per_host=1))
+    guard, _ = egress(names(api_example_com=[PUBLIC]), wire=wire, limits=EgressLimits(**{limit: 1}))
     holder = asyncio.create_task(guard.send(request("https://api.example.com/", timeout_seconds=60)))
     await asyncio.sleep(0)
     outcome = await refusal(guard, request("https://api.example.com/", timeout_seconds=0.02))
-    assert outcome.failure is Failure.TIMEOUT
+    assert outcome.failure is Failure.OVERLOADED
+    assert "was not sent" in outcome.message
     assert wire.gate is not None
     wire.gate.set()
     assert isinstance(await holder, HttpResponse)
+    assert not guard._by_host, "a lane that nobody uses is forgotten"
+    assert not guard._by_namespace
+
+
+async def test_a_namespace_whose_hosts_hang_takes_up_its_own_places_only() -> None:
+    wire = Wire(gate=asyncio.Event())
+    hosts = {f"slow{number}_example_com": [PUBLIC] for number in range(9)}
+    guard, _ = egress(
+        names(**hosts, fast_example_com=["93.184.215.15"]),
+        wire=wire,
+        limits=EgressLimits(at_once=4, at_once_per_namespace=3),
+    )
+    slow = [
+        asyncio.create_task(guard.send(request(f"https://slow{number}.example.com/"))) for number in range(9)
+    ]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    fast = asyncio.create_task(
+        guard.send(replace(request("https://fast.example.com/"), destination=Destination("tenant", "other")))
+    )
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [sent.host for sent in wire.sent][3:] == ["fast.example.com"]
+    assert wire.gate is not None
+    wire.gate.set()
+    assert all(isinstance(outcome, HttpResponse) for outcome in await asyncio.gather(*slow, fast))
 
 
 async def test_the_log_names_host_status_and_time_and_no_secret() -> None:
