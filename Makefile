@@ -29,7 +29,7 @@ demo: $(VENV)/.ready ## Set everything up and show the hub at work (KEEP=1 leave
 
 test: controlplane ## Set everything up and run the tests: unit, component, real API server
 	@$(BIN)/python tools/controlplane build helm
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not faults" tests/unit tests/component tests/control_plane
+	@$(BIN)/pytest -n $(WORKERS) --dist loadscope -m "not faults" tests/unit tests/component tests/control_plane
 
 check: $(VENV)/.ready ## Lint, types, import contracts, drift of generated files
 	@$(BIN)/ruff check .
@@ -54,7 +54,7 @@ lock: $(VENV)/.ready ## Renew the lock files after a change of dependencies
 faults: controlplane ## Break the control plane on purpose, N rounds (N=10)
 	@for round in $$(seq $(N)); do \
 		echo "== faults: round $$round of $(N)"; \
-		$(BIN)/pytest -n $(WORKERS) --dist loadfile -m faults tests/control_plane || exit 1; \
+		$(BIN)/pytest -n $(WORKERS) --dist loadscope -m faults tests/control_plane || exit 1; \
 	done
 
 bench: controlplane ## Measure; writes benchmarks/RESULTS.md
