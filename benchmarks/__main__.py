@@ -9,6 +9,7 @@ not for figures to quote.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -27,7 +28,7 @@ import report  # noqa: E402 - after the path is set
 import scenarios  # noqa: E402
 from rig import Rig  # noqa: E402
 
-from controlplane import ControlPlane, binaries  # noqa: E402 - rig sets the path
+from controlplane import ControlPlane, pins  # noqa: E402 - rig sets the path
 
 
 def build_control() -> Path:
@@ -35,7 +36,7 @@ def build_control() -> Path:
     digest = subprocess.run(
         ["sha256sum", "main.go", "go.mod", "go.sum"], cwd=HERE / "control", capture_output=True, check=True
     ).stdout
-    key = __import__("hashlib").sha256(digest).hexdigest()[:16]
+    key = hashlib.sha256(digest).hexdigest()[:16]
     cache = (
         Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "integration-hub" / "bench-control"
     )
@@ -98,10 +99,9 @@ def main() -> None:
 
 
 def versions() -> dict[str, str]:
-    pinned = binaries.pins
     return {
         "python": platform.python_version(),
-        "kubernetes": str(getattr(pinned, "KUBERNETES_VERSION", "v1.35.4")),
+        "kubernetes": pins.KUBERNETES,
         "controller-runtime": "v0.23.3",
         **{package: version(package) for package in ("kopf", "kubernetes", "aiohttp", "pydantic")},
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",

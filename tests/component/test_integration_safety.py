@@ -46,7 +46,7 @@ def echo(request: HttpRequest) -> Any:
     ],
 )
 def test_an_echoed_credential_is_in_no_status_and_no_event(
-    mode: dict[str, Any], data: dict[str, str], message: str
+    mode: dict[str, Any], data: dict[str, Any], message: str
 ) -> None:
     async def story(stage: Stage) -> None:
         stage.egress.far_end = echo

@@ -10,7 +10,7 @@ from integration_hub.ports import DEPLOYMENTS, ApiError, Failure, Resource
 from memory import answer, no_answer
 from product_stage import NAMESPACE, WELL, Stage, play
 
-REF = {"workloadRef": {"name": "dataflow"}}
+REF: dict[str, Any] = {"workloadRef": {"name": "dataflow"}}
 UNDER_WAY = ("True", "ReplicaSetUpdated")
 
 

@@ -8,7 +8,7 @@ from integration_hub.ports import Failure, Key
 from memory import answer
 from product_stage import NAMESPACE, Stage, play
 
-REF = {"workloadRef": {"name": "dataflow"}}
+REF: dict[str, Any] = {"workloadRef": {"name": "dataflow"}}
 
 
 async def healthy(stage: Stage, **changes: Any) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-import hub_chart
 from api_proxy import ApiProxy, lists_and_watches
 from controlplane import ControlPlane
 from integration_hub.adapters.clock import SystemClock, SystemEntropy
@@ -98,7 +98,8 @@ async def running(
     def listed() -> None:
         rig.listings += 1
 
-    options = {"backoff_seconds": 0.1, "backoff_limit_seconds": 1.0, "retry_seconds": (0.2, 0.2)} | options
+    quick: dict[str, Any] = {"backoff_seconds": 0.1, "backoff_limit_seconds": 1.0}
+    options = {**quick, "retry_seconds": (0.2, 0.2), **options}
     feed = Feed(resources, cache, login, clock, SystemEntropy(), on_listed=listed, **options)
     rig = Rig(plane, namespace, feed, cache)
     task = asyncio.create_task(feed.run())
@@ -309,7 +310,7 @@ async def test_a_token_that_was_replaced_is_taken_up(
     text = through.read_text()
     async with running(control_plane, namespace, through) as rig:
         await rig.alive()
-        old = hub_chart.yaml.safe_load(text)["users"][0]["user"]["token"]
+        old = yaml.safe_load(text)["users"][0]["user"]["token"]
         new = control_plane.service_account_token(*_account(kubeconfig))
         through.write_text(text.replace(old, new))
         refused = [0]
@@ -325,7 +326,7 @@ async def test_a_token_that_was_replaced_is_taken_up(
 
 
 def _account(kubeconfig: Path) -> tuple[str, str]:
-    user = hub_chart.yaml.safe_load(kubeconfig.read_text())["users"][0]["name"]
+    user = yaml.safe_load(kubeconfig.read_text())["users"][0]["name"]
     _, _, namespace, name = user.split(":")
     return namespace, name
 

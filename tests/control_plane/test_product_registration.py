@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def process(corner: Corner) -> Corner:
     return corner
 
 
-def running(products: Products, process: Corner, **changes: object) -> None:
+def running(products: Products, process: Corner, **changes: Any) -> None:
     """The usual beginning: a product that runs, and all is well."""
     products.deploy("dataflow")
     products.register("dataflow", process, **changes)

@@ -17,7 +17,7 @@ DEFINITIONS = {
     document["spec"]["names"]["kind"]: document
     for document in yaml.safe_load_all((hub_chart.ROOT / "crds" / "crds.yaml").read_text())
 }
-COMPANIONS = {
+COMPANIONS: dict[str, dict[tuple[str | int, ...], Any]] = {
     "spec.providerRef.namespace": {("spec", "providerRef", "kind"): "IntegrationProvider"},
     "spec.retry.maxDelayMilliseconds": {("spec", "retry", "baseDelayMilliseconds"): 10},
     "spec.sync.auto": {("spec", "sync", "schedule"): "30m"},

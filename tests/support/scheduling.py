@@ -25,7 +25,7 @@ def scope_of(file: str) -> str:
     return found[1] if found else file
 
 
-class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc] - xdist has no types
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """As loadfile, with groups."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -14,6 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from integration_hub.ports import Key
 from integration_hub.runtime.queue import Priority, WorkQueue
 from virtual_time import FixedEntropy, VirtualClock, VirtualLoop, run
+
+T = TypeVar("T")
 
 
 def key(name: str) -> Key:
@@ -268,7 +272,9 @@ def test_the_figures_tell_depth_age_and_retries() -> None:
         assert stats.oldest_age == pytest.approx(3)
         assert (stats.adds, stats.retries) == (2, 1)
         await queue.get()
-        assert waits == [(Priority.CHANGE, pytest.approx(3))]
+        ((priority, waited),) = waits
+        assert priority is Priority.CHANGE
+        assert waited == pytest.approx(3)
         assert queue.stats().processing == 1
 
     run(scenario())
@@ -331,7 +337,7 @@ class QueueMachine(RuleBasedStateMachine):
     async def _make(self) -> WorkQueue:
         return WorkQueue(VirtualClock(self.loop), FixedEntropy(), aging_seconds=30)
 
-    def _do(self, coroutine):  # type: ignore[no-untyped-def]
+    def _do(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(coroutine)
 
     @rule(name=names, priority=st.sampled_from(Priority))
@@ -356,7 +362,7 @@ class QueueMachine(RuleBasedStateMachine):
     def wait(self, seconds: int) -> None:
         self._do(asyncio.sleep(seconds))
 
-    @precondition(lambda self: len(self.queue))
+    @precondition(lambda self: len(self.queue) > 0)
     @rule()
     def take(self) -> None:
         taken = self._do(self.queue.get()).name
