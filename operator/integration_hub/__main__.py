@@ -44,7 +44,8 @@ def run(**flags: Any) -> None:
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"])
-            click.echo(f"integration-hub: setting {name}: {problem['msg']}", err=True)
+            about = f"setting {name}" if name else "settings"
+            click.echo(f"integration-hub: {about}: {problem['msg']}", err=True)
         raise SystemExit(2) from None
     from integration_hub.wiring import serve  # noqa: PLC0415 - the whole program; --help needs none of it
 

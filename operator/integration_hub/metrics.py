@@ -105,12 +105,17 @@ class Metrics:
         self.integration_ready.clear()
 
     def set_product_health(self, namespace: str, name: str, status: str) -> None:
-        """reconcilers.product_registration.ProductMetrics, as are the next three."""
+        """reconcilers.product_registration.ProductMetrics, as are the next four."""
         self.product_health.labels(namespace, name).set(_HEALTH.get(status, -1))
 
     def drop_product(self, namespace: str, name: str) -> None:
         with suppress(KeyError):
             self.product_health.remove(namespace, name)
+
+    def clear_products(self) -> None:
+        """This process does not lead (any more): the figures of the one that does are the true ones."""
+        self.product_health.clear()
+        self.heal_brake.set(0)
 
     def count_heal(self, action: str, result: str) -> None:
         self.heal_actions.labels(action, result).inc()

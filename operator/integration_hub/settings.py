@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import secrets
 import socket
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Role = Literal["operator"]
@@ -58,6 +59,9 @@ class Settings(BaseSettings):
     relist_seconds: float = Field(default=900, ge=5, description="Pause between two relists, with jitter.")
     probe_host: str = Field(default="0.0.0.0", description="Address of /healthz, /readyz and /metrics.")
     probe_port: int = Field(default=8081, ge=0, le=65_535, description="Port of those; 0 picks a free one.")
+    pod_ips: CommaList = Field(
+        default=(), description="Addresses of this pod, at which nobody may have the hub call itself."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severity logged."
     )
@@ -67,6 +71,10 @@ class Settings(BaseSettings):
     egress_allow: CommaList = Field(
         default=(),
         description="`cidr:port` entries callable besides public addresses; the only way to loopback.",
+    )
+    egress_deny: CommaList = Field(
+        default=(),
+        description="Ranges closed to tenants although they are public, such as a cloud's pods and Services.",
     )
     egress_hosts: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict, description="Fixed addresses of host names, `name=address`, as a hosts file."
@@ -87,7 +95,7 @@ class Settings(BaseSettings):
         default=4, ge=0, le=60, description="Time that work in hand has after SIGTERM."
     )
 
-    @field_validator("roles", "watch_namespaces", "egress_allow", mode="before")
+    @field_validator("roles", "watch_namespaces", "pod_ips", "egress_allow", "egress_deny", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
@@ -95,6 +103,16 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @model_validator(mode="after")
+    def _lease_in_order(self) -> Self:
+        duration, deadline = self.lease_duration_seconds, self.lease_renew_deadline_seconds
+        if not duration > deadline > 1.2 * self.lease_retry_seconds:
+            raise ValueError(
+                "lease_duration_seconds must be above lease_renew_deadline_seconds, and that above 1.2 times "
+                "lease_retry_seconds: otherwise two replicas could lead at once"
+            )
+        return self
 
     @field_validator("egress_hosts", mode="before")
     @classmethod
@@ -105,4 +123,8 @@ class Settings(BaseSettings):
         for name, separator, address in pairs:
             if not separator or not name or not address:
                 raise ValueError(f"{name!r} is no `name=address` pair")
+            try:
+                ip_address(address)
+            except ValueError:
+                raise ValueError(f"{name}={address}: {address!r} is no IP address") from None
         return {name.lower(): address for name, _, address in pairs}

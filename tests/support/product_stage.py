@@ -83,6 +83,9 @@ class MemoryProductMetrics:
     def drop_product(self, namespace: str, name: str) -> None:
         self.health.pop((namespace, name), None)
 
+    def clear_products(self) -> None:
+        self.health.clear()
+
     def set_heal_brake(self, *, on: bool) -> None:
         self.brake = on
 

@@ -74,6 +74,7 @@ def test_chart_and_program_carry_one_version() -> None:
         ({"watchNamespaces": ["a"], "tenants": ["*"]}, 'tenants: "*" needs cluster rights'),
         ({"image": {"digest": "sha256:abc"}}, "at '/image/digest'"),
         ({"egress": {"allow": ["10.0.0.0/8"]}}, "at '/egress/allow/0'"),
+        ({"egress": {"deny": ["34.118.224.0"]}}, "at '/egress/deny/0'"),
         ({"egress": {"hosts": {"erp.company.com": "erp"}}}, "at '/egress/hosts/erp.company.com'"),
         ({"extraEnv": [{"name": "INTEGRATION_HUB_API_QPS", "value": "1"}]}, "set by another value"),
         ({"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "or twice"),
@@ -285,7 +286,11 @@ def test_one_replica_is_replaced_several_roll_and_are_protected(defaults: list[D
 def test_values_reach_the_program_as_it_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
     documents = render(
         {
-            "egress": {"allow": ["10.0.0.0/8:443", "[::1]:80"], "hosts": {"erp.company.com": "10.1.2.3"}},
+            "egress": {
+                "allow": ["10.0.0.0/8:443", "[::1]:80"],
+                "deny": ["34.118.224.0/20", "2600:1900::/28"],
+                "hosts": {"erp.company.com": "10.1.2.3"},
+            },
             "apiBudget": {"qps": 250},
             "catalogue": {"install": False},
             "log": {"level": "debug", "format": "text"},
@@ -297,6 +302,7 @@ def test_values_reach_the_program_as_it_reads_them(monkeypatch: pytest.MonkeyPat
     assert settings.namespace == "hub"
     assert settings.watch_namespaces == ()
     assert settings.egress_allow == ("10.0.0.0/8:443", "[::1]:80")
+    assert settings.egress_deny == ("34.118.224.0/20", "2600:1900::/28")
     assert settings.egress_hosts == {"erp.company.com": "10.1.2.3"}
     assert settings.api_qps == 250
     assert not settings.catalogue_install

@@ -27,6 +27,7 @@ def test_two_processes_never_share_an_identity() -> None:
         pytest.param(["--workers", "0"], "workers", id="number out of range"),
         pytest.param(["--roles", "operator,janitor"], "roles", id="role that does not exist"),
         pytest.param(["--egress-hosts", "nonsense"], "egress_hosts", id="pair without an address"),
+        pytest.param(["--egress-hosts", "erp=nowhere"], "egress_hosts", id="pair with no IP address"),
     ],
 )
 def test_a_wrong_setting_is_named_without_a_stack_trace(arguments: list[str], named: str) -> None:
@@ -34,3 +35,11 @@ def test_a_wrong_setting_is_named_without_a_stack_trace(arguments: list[str], na
     assert result.exit_code == 2
     assert f"setting {named}" in result.output
     assert "Traceback" not in result.output
+
+
+def test_lease_times_by_which_two_could_lead_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTEGRATION_HUB_LEASE_RENEW_DEADLINE_SECONDS", "20")
+    result = CliRunner().invoke(main, ["run"])
+    assert result.exit_code == 2
+    assert "integration-hub: settings: " in result.output
+    assert "lease_renew_deadline_seconds" in result.output

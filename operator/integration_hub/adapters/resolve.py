@@ -2,16 +2,18 @@
 
 Answers are kept for a few seconds and one look-up serves all who wait for the same name, so a
 thousand probes of one vendor ask DNS once. The caller checks every answer on every request, cached
-or not. Look-ups run in threads of their own: a slow name server must not hold up anything else.
+or not. Each look-up runs in a thread of its own: a slow name server must not hold up anything else, nor
+the end of the process, so those threads are daemons and nobody waits for them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from integration_hub.ports import Failure, HttpFailure, Resolution
@@ -27,7 +29,7 @@ class _Kept:
 
 
 class SystemResolver:
-    """`ports.Resolver`. Belongs to one event loop; `close()` ends its threads.
+    """`ports.Resolver`. Belongs to one event loop. `threads`: most look-ups at once, the others wait.
 
     `hosts`: name to address, like `hostAliases` of a pod: asked first, and never DNS for these
     names. They are an administrator's setting and pass the address table like any other answer.
@@ -39,7 +41,7 @@ class SystemResolver:
         *,
         keep_seconds: float = 5.0,
         keep_names: int = 4_096,
-        threads: int = 16,
+        threads: int = 64,
         lookup: Lookup | None = None,
     ) -> None:
         self._hosts = {name.lower().removesuffix("."): address for name, address in (hosts or {}).items()}
@@ -48,7 +50,7 @@ class SystemResolver:
         self._kept: dict[str, _Kept] = {}
         self._asking: dict[str, asyncio.Future[Resolution]] = {}
         self._lookup = lookup or system_lookup
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+        self._places = asyncio.Semaphore(threads)
 
     async def resolve(self, host: str, *, timeout_seconds: float) -> Resolution | HttpFailure:
         """See `ports.Resolver.resolve`."""
@@ -74,7 +76,8 @@ class SystemResolver:
 
     async def _ask(self, host: str) -> Resolution:
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host)
+            async with self._places:
+                answer = await _in_a_thread(self._lookup, host)
         finally:
             self._asking.pop(host, None)
         if len(self._kept) >= self._keep_names:
@@ -83,11 +86,10 @@ class SystemResolver:
         return answer
 
     async def close(self) -> None:
-        """Forget everything and let the threads end; one that hangs in a look-up is not waited for."""
+        """Forget everything; a thread that hangs in a look-up is left to itself."""
         for asking in tuple(self._asking.values()):
             asking.cancel()
         self._kept.clear()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def system_lookup(host: str) -> Resolution:
@@ -96,6 +98,32 @@ def system_lookup(host: str) -> Resolution:
     addresses = tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
     canonical = next((answer[3] for answer in answers if answer[3]), "")
     return Resolution(addresses, canonical)
+
+
+async def _in_a_thread(lookup: Lookup, host: str) -> Resolution:
+    """Run a look-up in a daemon thread. The executors of the library wait for theirs at the end."""
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[Resolution] = loop.create_future()
+
+    def tell(answer: Resolution | None, error: BaseException | None) -> None:
+        if answered.done():
+            return  # nobody waits any more
+        if error is not None:
+            answered.set_exception(error)
+        elif answer is not None:
+            answered.set_result(answer)
+
+    def ask() -> None:
+        answer, error = None, None
+        try:
+            answer = lookup(host)
+        except Exception as raised:  # noqa: BLE001 - it is raised again on the other side
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: the process is ending
+            loop.call_soon_threadsafe(tell, answer, error)
+
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    return await answered
 
 
 def _retrieve(asking: asyncio.Future[Resolution]) -> None:

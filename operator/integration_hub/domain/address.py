@@ -137,6 +137,17 @@ class AllowList:
         return AllowList(tuple(entries))
 
 
+def parse_ranges(texts: Iterable[str]) -> tuple[Network, ...] | AllowListError:
+    """Read ranges such as `34.118.224.0/20` or `2600:1900::/28`, for `AddressPolicy.deny`."""
+    ranges: list[Network] = []
+    for text in texts:
+        try:
+            ranges.append(ip_network(text.strip()))
+        except ValueError:
+            return AllowListError(f"{text!r} is no range of addresses, as in 34.118.224.0/20")
+    return tuple(ranges)
+
+
 def _parse_entry(text: str) -> AllowEntry | None:
     network_text, colon, port_text = text.rpartition(":")
     bracketed = network_text.startswith("[") and network_text.endswith("]")

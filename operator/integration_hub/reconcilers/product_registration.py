@@ -52,6 +52,8 @@ from integration_hub.runtime.status import StatusWriter, WriteOutcome
 
 SOON = 0.05
 """Seconds until another look at what has just moved."""
+WHEN_FULL = 1.0
+"""Seconds until another try where too many probes are under way."""
 MOST_BYTES = 65_536
 """Bytes read of a health answer."""
 _HEADERS = {"accept": "application/json", "user-agent": "integration-hub"}
@@ -65,6 +67,8 @@ class ProductMetrics(Protocol):
     def set_product_health(self, namespace: str, name: str, status: str) -> None: ...
 
     def drop_product(self, namespace: str, name: str) -> None: ...
+
+    def clear_products(self) -> None: ...
 
     def set_heal_brake(self, *, on: bool) -> None: ...
 
@@ -129,6 +133,7 @@ class ProductReconciler:
         self._book.clear()
         self._fleet.clear()
         self._brake.clear()
+        self._metrics.clear_products()
 
     async def reconcile(self, key: Key) -> Result:
         """See runtime.controller.Reconciler."""
@@ -314,7 +319,8 @@ class ProductReconciler:
         """Seconds until there is something to look at again."""
         times: list[float] = []
         if case.spec.probe == "Auto" and self._probes.running(case.key) is None:
-            times.append(case.watch.next_probe - self._clock.monotonic())
+            least = WHEN_FULL if self._probes.full(case.key) else SOON
+            times.append(max(case.watch.next_probe - self._clock.monotonic(), least))
         until = healed.outcome.until if isinstance(healed.outcome, Wait | Escalate) else None
         awaited = episode.being_verified(healed.heal)
         if awaited is not None and until is None:

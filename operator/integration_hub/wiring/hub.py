@@ -244,40 +244,44 @@ class Hub:
             await self._close()
             raise SettingsError(f"cannot serve probes on port {self._settings.probe_port}: {error}") from None
         _log.info("The hub is up", extra={"version": __version__, "identity": self._settings.identity})
-        tasks = {_task(part) for part in self._parts()}
+        reading = {_task(part) for part in self._reading_parts()}
+        lasting = {_task(part) for part in (self._loop_lag.run, self._elector.run, self._events.run)}
         stopping = asyncio.create_task(stop.wait(), name="stop")
-        done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({*reading, *lasting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         failed = [task for task in done if task is not stopping]
         for task in failed:
             _log.error("A part of the hub ended", extra={"part": task.get_name()}, exc_info=task.exception())
-        await self._end(tasks)
+        await self._end(reading, lasting)
         stopping.cancel()
         _log.info("The hub ended")
         return 1 if failed else 0
 
-    def _parts(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    def _reading_parts(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """All but what the last words need: the Lease, Events, and the measure of the event loop."""
         return [
-            self._loop_lag.run,
-            self._elector.run,
             self._feed.run,
             self._relist.run,
-            self._events.run,
             self._secrets_watch.run,
             self._deployments_watch.run,
             self._serve_namespaces,
             self._lead,
         ]
 
-    async def _end(self, tasks: set[asyncio.Task[None]]) -> None:
-        """Not ready any more; finish what is in hand; say the last word; give the Lease back; let go."""
+    async def _end(self, reading: set[asyncio.Task[None]], lasting: set[asyncio.Task[None]]) -> None:
+        """Not ready any more; finish what is in hand; say the last word; give the Lease back; let go.
+
+        Each step has its own bound; together they stay below ten seconds whatever hangs.
+        """
         self._health.stopping = True
+        for task in reading:
+            task.cancel()  # first, since the feed takes seconds to end; and nothing is begun any more
         await self._controller.stop(self._settings.shutdown_seconds)
         await self._kinds.stop()
         await self._events.drain(1.0)
         await self._elector.release()
-        for task in tasks:
+        for task in lasting:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*reading, *lasting, return_exceptions=True)
         await self._close()
 
     async def _close(self) -> None:

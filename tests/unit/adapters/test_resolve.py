@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -106,6 +108,35 @@ async def test_a_slow_name_server_meets_the_deadline_and_its_late_error_harms_no
     assert "was not resolved" in outcome.message
     book.gate.set()
     await asyncio.sleep(0.05)
+    await resolver.close()
+
+
+def test_a_look_up_that_hangs_does_not_hold_up_the_end_of_the_process() -> None:
+    script = (
+        "import asyncio, time\n"
+        "from integration_hub.adapters.resolve import SystemResolver\n"
+        "async def main():\n"
+        "    resolver = SystemResolver(lookup=lambda host: time.sleep(600))\n"
+        "    print(await resolver.resolve('a.example.com', timeout_seconds=0.05))\n"
+        "    await resolver.close()\n"
+        "asyncio.run(main())\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "was not resolved" in ran.stdout
+    assert ran.stderr == ""
+
+
+async def test_no_more_look_ups_at_once_than_there_are_threads() -> None:
+    book = Book()
+    book.gate.clear()
+    resolver = SystemResolver(lookup=book, threads=2)
+    waiting = [asyncio.create_task(resolver.resolve(host, timeout_seconds=5)) for host in ("a", "b", "c")]
+    await asyncio.sleep(0.05)
+    assert book.asked == ["a", "b"]
+    book.gate.set()
+    assert set(map(type, await asyncio.gather(*waiting))) == {Resolution}
     await resolver.close()
 
 
