@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -447,5 +448,16 @@ def test_the_record_keeps_ten_entries_newest_first() -> None:
         assert len(times) == 10
         assert times == sorted(times, reverse=True)
         assert stage.heal()["count"] == 12
+
+    play(story)
+
+
+def test_however_much_there_is_to_say_a_status_stays_small() -> None:
+    async def story(stage: Stage) -> None:
+        await healthy(stage, cooldownSeconds=10, afterSeconds=0, maxActionsPerHour=10)
+        stage.answers["dataflow"] = no_answer(Failure.TIMEOUT, "no answer, " * 1000)
+        await stage.minutes(60 * 8)
+        assert len(stage.heal()["history"]) == 10
+        assert len(json.dumps(stage.status())) < 10_000
 
     play(story)

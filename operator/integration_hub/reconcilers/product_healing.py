@@ -51,6 +51,8 @@ from integration_hub.runtime.status import resource_of
 _RESOURCE = resource_of(PRODUCT_REGISTRATION)
 _MOVED_ON = (404, 409)
 _REFUSED = (400, 403, 422)
+_MOST_WORDS = 256
+"""Characters of a record's reason: ten records have to fit into a status."""
 _log = logging.getLogger(__name__)
 
 
@@ -283,4 +285,6 @@ def _now(outcome: Outcome, world: HealWorld) -> bool:
 
 
 def _record(outcome: Act | Announce | Recover, at: datetime, why: str, result: Result) -> HealRecord:
-    return HealRecord(id=outcome.heal_id, action=outcome.action, at=at, reason=clip(why), result=result)
+    return HealRecord(
+        id=outcome.heal_id, action=outcome.action, at=at, reason=clip(why, _MOST_WORDS), result=result
+    )
