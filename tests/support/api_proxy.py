@@ -224,11 +224,11 @@ class ApiProxy:
                 if "Content-Encoding" in upstream.headers:
                     kept["Content-Encoding"] = upstream.headers["Content-Encoding"]
                 return web.Response(status=upstream.status, headers=kept, body=await upstream.read())
-        except aiohttp.ClientError:
-            # The API server is away: so is this proxy's answer.
+        except (aiohttp.ClientError, ConnectionError):
+            # The API server is away, or the caller is: either way this connection is over.
             if request.transport is not None:
                 request.transport.abort()
-            raise
+            return web.Response(status=502)
 
     async def _pass_watch(
         self, request: web.Request, seen: Seen, upstream: aiohttp.ClientResponse
