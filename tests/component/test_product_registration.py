@@ -376,3 +376,40 @@ def test_a_probe_under_way_is_ended_when_probing_is_switched_off() -> None:
         assert stage.products._probes.running(Key("ProductRegistration", NAMESPACE, "dataflow")) is None
 
     play(story)
+
+
+# --------------------------------------------------------------------------- a hub that was restarted
+
+
+@pytest.mark.parametrize(
+    ("body", "deployed"),
+    [
+        pytest.param(None, {}, id="well"),
+        pytest.param({"fine": True}, {}, id="well in words of its own"),
+        pytest.param({"status": "degraded"}, {}, id="degraded"),
+        pytest.param({"status": "down"}, {}, id="unwell"),
+        pytest.param("dead", {}, id="dead"),
+        pytest.param("dead", {"available": 0}, id="dead and without replicas"),
+    ],
+)
+@pytest.mark.parametrize(
+    "named", [{}, {**REF, "heal": {"enabled": False}}], ids=["alone", "with its Deployment"]
+)
+def test_a_restarted_hub_says_the_same_of_a_product_in_the_same_words(
+    body: Any, deployed: dict[str, Any], named: dict[str, Any]
+) -> None:
+    async def story(stage: Stage) -> None:
+        if body == "dead":
+            stage.dead()
+        else:
+            stage.well(body=body)
+        stage.deploy(**deployed)
+        stage.register(**named)
+        await stage.minutes(10)
+        before, writes = stage.status(), stage.writes()
+        await stage.restart()
+        await stage.minutes(10)
+        assert stage.status() == before
+        assert stage.writes() == writes
+
+    play(story)

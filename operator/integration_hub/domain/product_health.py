@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any, Literal
 
+from integration_hub.api.conditions import Condition
 from integration_hub.api.integration import HealthStatus
 from integration_hub.api.product_registration import ProductHealth
 from integration_hub.api.reasons import Reason
@@ -196,13 +197,17 @@ class Standing:
         return self.better > 0
 
 
-def inherit(health: ProductHealth, message: str) -> Standing:
-    """The standing as a restarted hub finds it: the verdict in status, if it was the probe's."""
-    if health.status is HealthStatus.HEALTHY:
-        return Standing(health.status, Reason.HEALTHY, message)
-    if health.signal == "probe" and health.status is not HealthStatus.UNKNOWN:
-        degraded = health.status is HealthStatus.DEGRADED
-        return Standing(health.status, Reason.REPORTED_DEGRADED if degraded else Reason.PROBE_FAILED, message)
+def inherit(health: ProductHealth, told: Condition | None, *, failure_threshold: int) -> Standing:
+    """The standing as a restarted hub finds it: the verdict in status, if the probe said so too.
+
+    `told` is the condition Healthy: with its own words, since other words for the same would be a write.
+    """
+    if told is None or health.status is HealthStatus.UNKNOWN:
+        return Standing()
+    if health.status is HealthStatus.HEALTHY or health.signal == "probe":
+        return Standing(health.status, _REASONS.get(told.reason, Reason.PROBE_FAILED), told.message)
+    if health.consecutive_failures >= failure_threshold:
+        return Standing(HealthStatus.UNHEALTHY, Reason.PROBE_FAILED, told.message)
     return Standing()
 
 
@@ -332,5 +337,14 @@ def judge(signals: Sequence[Signal], previous: ProductHealth, now: datetime) -> 
         return Verdict(status, None, Reason.NO_SIGNAL, message, since, changed)
     blamed = None if status is HealthStatus.HEALTHY else worst.name
     others = [each.message for each in signals if each is not worst and is_bad(each.status)]
-    message = " ".join([worst.message, *others])
-    return Verdict(status, blamed, worst.reason, message, since, changed)
+    return Verdict(status, blamed, worst.reason, _joined([worst.message, *others]), since, changed)
+
+
+def _joined(messages: Sequence[str]) -> str:
+    """All of them, but none that stands in another: an inherited one holds the others' words already."""
+    return " ".join(
+        each
+        for place, each in enumerate(messages)
+        if not any(each in other for other in messages[:place])
+        and not any(each in other and each != other for other in messages[place + 1 :])
+    )

@@ -21,9 +21,8 @@ from integration_hub.domain.product_health import (
     observe,
     started_at,
 )
+from integration_hub.domain.product_report import HEALTHY
 from integration_hub.domain.rollout import Workload
-
-HEALTHY_TEXT = "The product answers and reports itself healthy."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,11 @@ def begin(
     return Watch(
         since=now,
         next_probe=tick + delay,
-        standing=inherit(status.health, HEALTHY_TEXT),
+        standing=inherit(
+            status.health,
+            next((each for each in status.conditions if each.type == HEALTHY), None),
+            failure_threshold=spec.failure_threshold,
+        ),
         url=health_url(spec),
         last_seen=status.health.last_seen,
         last_error=status.health.last_error,

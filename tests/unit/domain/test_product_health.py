@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments import deployment
+from integration_hub.api.conditions import Condition
 from integration_hub.api.integration import HealthStatus
 from integration_hub.api.product_registration import ProductHealth
 from integration_hub.api.reasons import Reason
@@ -239,13 +240,27 @@ def test_reasons_that_alternate_are_never_taken_up() -> None:
         pytest.param(ProductHealth(status=WELL), WELL, id="well"),
         pytest.param(ProductHealth(status=ILL, signal="probe"), ILL, id="by the probe"),
         pytest.param(ProductHealth(status=ILL, signal="rollout"), UNKNOWN, id="by the rollout"),
+        pytest.param(
+            ProductHealth(status=ILL, signal="rollout", consecutive_failures=3), ILL, id="by both of them"
+        ),
         pytest.param(ProductHealth(status=DEGRADED, signal="probe"), DEGRADED, id="degraded"),
     ],
 )
 def test_a_restarted_hub_inherits_what_the_probe_had_found(
     health: ProductHealth, status: HealthStatus
 ) -> None:
-    assert inherit(health, "").status is status
+    told = Condition(
+        type="Healthy",
+        status="False",
+        reason="ConnectionFailed",
+        message="as it was told",
+        last_transition_time=NOON,
+    )
+    inherited = inherit(health, told, failure_threshold=3)
+    assert inherited.status is status
+    if status is not UNKNOWN:
+        assert inherited.message == "as it was told"
+    assert inherit(health, None, failure_threshold=3) == Standing()
 
 
 @given(st.lists(st.sampled_from([WELL, DEGRADED, ILL]), max_size=60), st.integers(1, 5), st.integers(1, 5))
