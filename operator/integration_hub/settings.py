@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     context: str | None = Field(default=None, description="Context of the kubeconfig.")
     identity: str = Field(
         default_factory=lambda: f"{socket.gethostname()}_{secrets.token_hex(4)}",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$",
         description="Name of this replica in the Lease, unique per process.",
     )
     lease_duration_seconds: float = Field(

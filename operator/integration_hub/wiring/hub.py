@@ -46,6 +46,7 @@ from integration_hub.runtime.queue import WorkQueue
 from integration_hub.runtime.reflector import Reflector
 from integration_hub.runtime.relist import Relist
 from integration_hub.runtime.status import StatusWriter, resource_of
+from integration_hub.runtime_metrics import RuntimeCollector
 from integration_hub.settings import Settings
 from integration_hub.wiring.kinds import Kinds, Parts
 from integration_hub.wiring.way_out import SettingsError, WayOut
@@ -159,13 +160,13 @@ class Hub:
             entropy,
             on_listed=self._relist.request,
             namespaces=settings.watch_namespaces,
-            user_agent=f"{COMPONENT}/{__version__} feed",
+            user_agent=f"{_user_agent(settings)} feed",
         )
-        queue = WorkQueue(clock, entropy)
+        self._queue = WorkQueue(clock, entropy)
         self._controller = Controller(
             self._cache,
-            queue,
-            DueTimes(clock, queue),
+            self._queue,
+            DueTimes(clock, self._queue),
             clock,
             workers=settings.workers,
             observe=self._metrics.observe_reconcile,
@@ -210,6 +211,15 @@ class Hub:
             feed=self._feed_facts,
             leader=lambda: LeaderFacts(elector.leading, elector.holder, elector.fencing),
         )
+        self._registry.register(
+            RuntimeCollector(
+                queue=self._queue.stats,
+                feed=self._feed.state,
+                objects=lambda: {kind.kind: self._cache.count(kind.kind) for kind in KINDS},
+                cache_lag=lambda: self._relist.state().lag_seconds,
+                loop_lag=self._loop_lag.worst,
+            )
+        )
         self._probes = ProbeServer(
             self._health, self._registry, host=settings.probe_host, port=settings.probe_port
         )
@@ -225,7 +235,7 @@ class Hub:
         """Log in and put everything together; nothing is sent yet. Raises LoginError, SettingsError."""
         clock, kubeconfig, context = SystemClock(), settings.kubeconfig, settings.context
         connection = await Connection.open(
-            clock, user_agent=f"{COMPONENT}/{__version__}", kubeconfig=kubeconfig, context=context
+            clock, user_agent=_user_agent(settings), kubeconfig=kubeconfig, context=context
         )
         try:
             login = await FeedLogin.open(clock, kubeconfig=kubeconfig, context=context)
@@ -361,6 +371,11 @@ class Hub:
             "lastEventAgeSeconds": state.last_event_age,
         }
         return FeedFacts(alive, state.good_age, detail, facts)
+
+
+def _user_agent(settings: Settings) -> str:
+    """Which replica it was stands in the API server's audit log."""
+    return f"{COMPONENT}/{__version__} ({settings.identity})"
 
 
 def _task(part: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
