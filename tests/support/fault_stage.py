@@ -129,7 +129,9 @@ class Stage:
         def settled() -> bool:
             last.update(self._get(name))
             status = last.get("status", {})
-            ready = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), {})
+            ready: dict[str, Any] = next(
+                (each for each in status.get("conditions", ()) if each["type"] == "Ready"), {}
+            )
             return (
                 ready.get("status") == "True"
                 and status.get("observedGeneration") == last["metadata"]["generation"]

@@ -11,7 +11,10 @@ from prometheus_client import CollectorRegistry
 from integration_hub.__main__ import run
 from integration_hub.api.reasons import Reason
 from integration_hub.domain.healing import checks
+from integration_hub.handlers.feed import FeedState
 from integration_hub.metrics import Metrics
+from integration_hub.runtime.queue import QueueStats
+from integration_hub.runtime_metrics import RuntimeCollector
 from integration_hub.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +69,15 @@ def test_every_metric_is_listed() -> None:
     listed = {cells[0].strip("`") for cells in rows("operations.md", "Metrics")}
     registry = CollectorRegistry()
     Metrics(registry)
+    registry.register(
+        RuntimeCollector(
+            queue=lambda: QueueStats(0, 0, 0, 0, 0.0, 0, 0),
+            feed=lambda: FeedState(True, True, 0.0, 0.0, 0, 0, None, ""),
+            objects=dict,
+            cache_lag=lambda: None,
+            loop_lag=lambda: 0.0,
+        )
+    )
     there = set()
     for metric in registry.collect():
         there.add(f"{metric.name}_total" if metric.type == "counter" else metric.name)
