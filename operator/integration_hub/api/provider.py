@@ -111,6 +111,10 @@ class AuthMode(Model):
         description="Further headers whose values come from the Secret: header name to Secret key, for "
         "providers that want two keys.",
     )
+    extra_query: HeaderValues = Field(
+        default_factory=dict,
+        description="Further query parameters whose values come from the Secret: their name to the Secret's key.",
+    )
     description: str = Field(
         default="", description="How a person gets these credentials from the provider.", max_length=1024
     )

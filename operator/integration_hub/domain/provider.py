@@ -125,8 +125,26 @@ def _address_problems(spec: ProviderSpec) -> Iterator[ProviderProblem]:
         parsed = url.parse(address, trust="tenant", namespace="")
         if isinstance(parsed, url.UrlProblem):
             yield ProviderProblem(Reason.INVALID_URL, f"spec.{field}: {parsed.message}")
+    roots = {"baseUrl": spec.base_url}
+    roots |= {f"regions.{name}": address for name, address in spec.regions.items()}
+    for field, root in roots.items():
+        # Paths are appended to it as written. A question mark inside of a placeholder is CEL's.
+        if "?" in _outside_placeholders(root):
+            yield ProviderProblem(
+                Reason.INVALID_URL,
+                f"spec.{field}: it has a query, to which no path can be appended: put it into the paths",
+            )
     if spec.probe is not None and not spec.probe.path.startswith(("/", "{{")):
         yield ProviderProblem(Reason.INVALID_URL, "spec.probe.path: the path must start with a slash")
+
+
+def _outside_placeholders(template: str) -> str:
+    parts = placeholder.split(template)
+    return (
+        ""
+        if isinstance(parts, placeholder.PlaceholderProblem)
+        else "".join(part for part in parts if isinstance(part, str))
+    )
 
 
 def _expression_problems(spec: ProviderSpec, expressions: Expressions) -> Iterator[ProviderProblem]:

@@ -68,7 +68,7 @@ def required_keys(mode: AuthMode) -> tuple[str, ...] | Unsupported:
     if scheme is None:
         return Unsupported(mode.type)
     renamed = [mode.secret_keys.get(key, key) for key in scheme]
-    return tuple(dict.fromkeys((*renamed, *mode.extra_headers.values())))
+    return tuple(dict.fromkeys((*renamed, *mode.extra_headers.values(), *mode.extra_query.values())))
 
 
 def apply(mode: AuthMode, data: Mapping[str, SecretText]) -> Applied | MissingKeys | InvalidKey | Unsupported:
@@ -88,8 +88,9 @@ def apply(mode: AuthMode, data: Mapping[str, SecretText]) -> Applied | MissingKe
     if invalid is not None:
         return invalid
     applied = _apply_scheme(mode, [values[mode.secret_keys.get(key, key)] for key in _SCHEME_KEYS[mode.type]])
-    extra = {header: SecretText(values[key]) for header, key in mode.extra_headers.items()}
-    return Applied({**applied.headers, **extra}, applied.query)
+    headers = {header: SecretText(values[key]) for header, key in mode.extra_headers.items()}
+    query = {parameter: SecretText(values[key]) for parameter, key in mode.extra_query.items()}
+    return Applied({**applied.headers, **headers}, {**applied.query, **query})
 
 
 def _apply_scheme(mode: AuthMode, values: list[str]) -> Applied:
@@ -113,7 +114,7 @@ def _first_invalid(mode: AuthMode, values: Mapping[str, str]) -> InvalidKey | No
     """Values that no header can carry, or that Basic would read differently from how they were meant."""
     basic = [mode.secret_keys.get(key, key) for key in _SCHEME_KEYS[AuthType.BASIC]]
     in_base64 = set(basic) if mode.type is AuthType.BASIC else set()
-    in_base64 -= set(mode.extra_headers.values())
+    in_base64 -= {*mode.extra_headers.values(), *mode.extra_query.values()}
     for key, value in values.items():
         if key in in_base64:
             if _CONTROL.search(value):

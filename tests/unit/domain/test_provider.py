@@ -35,6 +35,10 @@ def examine(**changes: Any) -> Examined:
     return provider.examine(spec(**changes), CelExpressions())
 
 
+def test_a_question_mark_of_an_expression_is_no_query() -> None:
+    assert examine(baseUrl="https://{{ config.eu ? 'eu' : 'us' }}.x.example/api").usable
+
+
 def test_a_sound_definition_has_no_problems() -> None:
     examined = examine()
     assert examined.usable
@@ -58,6 +62,19 @@ def test_a_sound_definition_has_no_problems() -> None:
         ),
         pytest.param({"baseUrl": "ftp://x.example"}, Reason.INVALID_URL, "spec.baseUrl", id="scheme"),
         pytest.param({"baseUrl": "https://u:p@x.example"}, Reason.INVALID_URL, "spec.baseUrl", id="userinfo"),
+        pytest.param({"baseUrl": "https://x.example/?v=1"}, Reason.INVALID_URL, "spec.baseUrl", id="query"),
+        pytest.param(
+            {"baseUrl": "https://{{ config.a }}.x.example/api?v=1"},
+            Reason.INVALID_URL,
+            "spec.baseUrl",
+            id="query after a placeholder",
+        ),
+        pytest.param(
+            {"regions": {"eu": "https://eu.x.example?v=1"}},
+            Reason.INVALID_URL,
+            "spec.regions.eu",
+            id="region with a query",
+        ),
         pytest.param({"regions": {"eu": "nonsense"}}, Reason.INVALID_URL, "spec.regions.eu", id="region"),
         pytest.param({"probe": {"path": "me"}}, Reason.INVALID_URL, "spec.probe.path", id="probe-path"),
         pytest.param(

@@ -80,6 +80,16 @@ def basic(pair: str) -> str:
             {},
         ),
         (
+            AuthMode(
+                type=AuthType.API_KEY,
+                api_key=ApiKeyPlacement(location="query", name="key"),
+                extra_query={"token": "userToken"},
+            ),
+            {"apiKey": "k", "userToken": "t"},
+            {},
+            {"key": "k", "token": "t"},
+        ),
+        (
             AuthMode(type=AuthType.NONE, extra_headers={"X-Tenant": "tenant"}),
             {"tenant": "t"},
             {"X-Tenant": "t"},

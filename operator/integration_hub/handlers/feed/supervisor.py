@@ -137,7 +137,7 @@ class Feed:
             self._is_good(book)
 
     async def _follow_lists(self, run: KopfRun, inbox: Inbox, ended: asyncio.Event) -> None:
-        """Have the relist run after lists of kopf, once their objects are taken in; once for several kinds."""
+        """Have the relist run after lists of kopf, once their objects are in; once for several kinds."""
         while True:
             await ended.wait()
             ended.clear()
