@@ -113,7 +113,7 @@ class AuthMode(Model):
     )
     extra_query: HeaderValues = Field(
         default_factory=dict,
-        description="Further query parameters whose values come from the Secret: their name to the Secret's key.",
+        description="Further query parameters from the Secret: parameter name to the Secret's key.",
     )
     description: str = Field(
         default="", description="How a person gets these credentials from the provider.", max_length=1024
