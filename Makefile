@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # Where downloads and builds are kept between runs, outside the tree.
 export XDG_CACHE_HOME ?= $(HOME)/.cache
 WORKERS ?= 2
+# Fault tests mostly wait for what they broke.
+FAULT_WORKERS ?= 5
 N ?= 1
 
 .PHONY: help demo test check format generate lock controlplane test-servers e2e faults bench requirements clean
@@ -54,7 +56,7 @@ lock: $(VENV)/.ready ## Renew the lock files after a change of dependencies
 faults: controlplane ## Break the control plane on purpose, N rounds (N=10)
 	@for round in $$(seq $(N)); do \
 		echo "== faults: round $$round of $(N)"; \
-		$(BIN)/pytest -n $(WORKERS) --dist loadscope -m faults tests/control_plane || exit 1; \
+		$(BIN)/pytest -n $(FAULT_WORKERS) --dist loadscope -m faults tests/control_plane || exit 1; \
 	done
 
 bench: controlplane ## Measure; writes benchmarks/RESULTS.md

@@ -1,7 +1,8 @@
 """Which worker runs what: a file stays on one worker, and so do the files of one `xdist_group`.
 
 pytest-xdist's own `--dist loadgroup` puts the group into a test's id, which pytest 9 no longer lets it
-do; so the group is read from the file that carries the mark.
+do; so the group is read from the file that carries the mark. The group `spread` is none: its tests need
+nothing of one another and mostly wait, so that each may go to any worker.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 _GROUP = re.compile(r"xdist_group\(\"([a-z-]+)\"\)")
+_SPREAD = "spread"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -29,11 +31,13 @@ class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """As loadfile, with groups."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return scope_of(nodeid.split("::", 1)[0])
+        scope = scope_of(nodeid.split("::", 1)[0])
+        return nodeid if scope == _SPREAD else scope
 
 
 class Scheduling:
     """The plugin: registered where xdist is there."""
 
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> GroupScheduling:
-        return GroupScheduling(config, log)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> GroupScheduling | None:
+        """In place of `--dist loadscope`; any other choice stays as it is."""
+        return GroupScheduling(config, log) if config.getoption("dist") == "loadscope" else None
