@@ -10,6 +10,7 @@ import pytest
 from integration_hub.api.integration import INTEGRATION
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER
 from integration_hub.ports import HttpRequest, Key
+from integration_hub.runtime.controller import Result
 from integration_stage import NAMESPACE, Stage, connected, play
 from memory import answer
 
@@ -124,6 +125,28 @@ def test_a_probe_under_way_is_ended_with_the_right_to_make_it(change: dict[str, 
         stage.integration(**change)
         await stage.settle(1)
         assert stage.integrations._probes.running(Key("Integration", NAMESPACE, "chat")) is None
+
+    play(story)
+
+
+def test_a_probe_that_takes_longer_than_the_pause_between_two_is_waited_for_quietly() -> None:
+    async def story(stage: Stage) -> None:
+        looks: list[Key] = []
+        reconcile = stage.integrations.reconcile
+
+        async def counted(key: Key) -> Result:
+            looks.append(key)
+            return await reconcile(key)
+
+        stage.integrations.reconcile = counted  # type: ignore[method-assign]
+        stage.egress.seconds = 120
+        stage.provider(probe={"path": "/auth.test", "intervalSeconds": 5})
+        stage.secrets.put(NAMESPACE, "slack-token", token="t")
+        stage.integration(timeoutSeconds=300)
+        await stage.minutes(10)
+        assert 4 <= len(stage.egress.requests) <= 6
+        assert len(looks) < 4 * len(stage.egress.requests)
+        assert stage.ready() == ("True", "Succeeded")
 
     play(story)
 

@@ -160,7 +160,9 @@ class IntegrationReconciler:
         world, made, outcome = await self._look(observed, self._gather(observed, obj, spec))
         report = decisions.report(world, made, outcome)
         self._book.put(key, observed.uid, report.facts)
-        return await self._write(observed, report.status, report.event, report.requeue_after)
+        # The end of a probe under way is a reason to look of its own; until then its due time is past.
+        again = None if self._probes.running(key) is not None else report.requeue_after
+        return await self._write(observed, report.status, report.event, again)
 
     async def stop(self) -> None:
         """This process no longer leads: end the probes and forget what another leader will know better."""
