@@ -19,7 +19,12 @@ from eventually import eventually
 from far_end import FarEnd
 from fault_stage import Stage, stage
 
-pytestmark = [pytest.mark.control_plane, pytest.mark.faults, pytest.mark.timeout(420)]
+pytestmark = [
+    pytest.mark.control_plane,
+    pytest.mark.faults,
+    pytest.mark.timeout(420),
+    pytest.mark.xdist_group("spread"),
+]
 
 LONGER_THAN_ITS_PATIENCE = 70.0
 """Seconds. The feed's own retries last about a minute; after that its run ends and the next one begins."""
