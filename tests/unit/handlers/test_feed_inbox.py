@@ -23,10 +23,12 @@ async def test_every_event_crosses_in_order_while_the_loop_serves_others() -> No
             turns += 1
             await asyncio.sleep(0)
 
+    def send() -> None:
+        for number in range(5000):
+            inbox.put(INTEGRATIONS, "SEEN", number)
+
     other = asyncio.create_task(bystander())
-    sender = threading.Thread(
-        target=lambda: [inbox.put(INTEGRATIONS, "SEEN", number) for number in range(5000)]
-    )
+    sender = threading.Thread(target=send)
     sender.start()
     while len(taken) < 5000:
         await asyncio.sleep(0.001)
