@@ -56,7 +56,7 @@ lock: $(VENV)/.ready ## Renew the lock files after a change of dependencies
 faults: controlplane ## Break the control plane on purpose, N rounds (N=10)
 	@for round in $$(seq $(N)); do \
 		echo "== faults: round $$round of $(N)"; \
-		$(BIN)/pytest -n $(FAULT_WORKERS) --dist loadscope -m faults tests/control_plane || exit 1; \
+		$(BIN)/pytest -n $(FAULT_WORKERS) --dist load -m faults tests/control_plane || exit 1; \
 	done
 
 bench: controlplane ## Measure; writes benchmarks/RESULTS.md
