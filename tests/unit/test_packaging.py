@@ -1,0 +1,53 @@
+"""What the project is made of, and with what it is tested."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import metadata, requires
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNTIME = ("kopf", "kubernetes", "pydantic", "aiohttp", "cryptography", "pyyaml", "prometheus-client")
+
+
+def packages(lines: list[str]) -> set[str]:
+    return {re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0].lower() for line in lines if line[:1].isalnum()}
+
+
+@pytest.mark.req("PLT-02")
+def test_the_distribution_asks_for_the_packages_of_the_design() -> None:
+    needed = packages([line for line in requires("integration-hub") or [] if "extra ==" not in line])
+    assert set(RUNTIME) <= needed
+    assert any("httpx2" in line for line in requires("integration-hub") or [])
+
+
+@pytest.mark.req("PLT-02")
+@pytest.mark.parametrize(
+    ("lock", "wanted"),
+    [("requirements.lock", RUNTIME), ("requirements-dev.lock", (*RUNTIME, "pytest", "httpx2"))],
+)
+def test_every_package_is_locked_with_its_hashes(lock: str, wanted: tuple[str, ...]) -> None:
+    text = (ROOT / lock).read_text()
+    pins = re.findall(r"^([a-z0-9._-]+)==\S+", text, re.MULTILINE)
+    assert set(wanted) <= set(pins)
+    blocks = re.split(r"^(?=[a-z0-9._-]+==)", text, flags=re.MULTILINE)[1:]
+    assert all("--hash=sha256:" in block for block in blocks)
+
+
+@pytest.mark.req("PLT-02")
+def test_a_kind_cluster_is_described_for_those_who_have_a_container_engine() -> None:
+    (config,) = [
+        document
+        for file in sorted((ROOT / "manifests/kind").glob("*.yaml"))
+        for document in yaml.safe_load_all(file.read_text())
+        if document and document.get("kind") == "Cluster"
+    ]
+    assert config["apiVersion"] == "kind.x-k8s.io/v1alpha4"
+
+
+@pytest.mark.req("PLT-01")
+def test_it_is_a_python_package_for_the_supported_versions() -> None:
+    assert metadata("integration-hub")["Requires-Python"] == "<3.14,>=3.11"
