@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,28 @@ async def test_what_is_there_is_listed_and_what_changes_is_seen(
             "integrations.integrationhub.io",
             "clusterintegrationproviders.integrationhub.io",
         }
+
+
+async def test_the_end_of_a_list_is_told_even_where_it_never_gets_quiet(
+    control_plane: ControlPlane, namespace: str, kubeconfig: Path
+) -> None:
+    async with running(control_plane, namespace, kubeconfig) as rig:
+        made = [rig.create("busy")]
+        stop = threading.Event()
+
+        def touch() -> None:
+            while not stop.is_set():
+                made[0]["metadata"]["annotations"] = {"turn": str(time.monotonic_ns())}
+                made[0] = control_plane.api.request("PUT", f"{rig._path}/busy", made[0])
+                time.sleep(0.03)
+
+        hand = threading.Thread(target=touch)
+        hand.start()
+        try:
+            await until(lambda: rig.listings >= 1, "the end of the list told", 10)
+        finally:
+            stop.set()
+            hand.join()
 
 
 async def test_a_hub_of_some_namespaces_sees_those_and_no_other(

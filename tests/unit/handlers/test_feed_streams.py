@@ -53,6 +53,18 @@ def test_a_list_has_ended_when_the_watch_after_it_opens() -> None:
     assert (desk.listed, desk.book.good()) == (1, True)
 
 
+def test_all_is_listed_once_every_stream_has_brought_a_list_whatever_happens_to_its_watch_after() -> None:
+    desk = Desk(INTEGRATIONS, PROVIDERS)
+    desk.list()
+    desk.watch()
+    assert not desk.book.listed()
+    desk.watch(status=503)
+    desk.list(f"{ROOT}/clusterproviders")
+    desk.watch(f"{ROOT}/clusterproviders")
+    assert desk.book.listed()
+    assert not desk.book.good()
+
+
 def test_a_watch_that_is_opened_anew_is_no_list() -> None:
     desk = Desk()
     desk.list()

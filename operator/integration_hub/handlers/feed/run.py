@@ -34,16 +34,17 @@ class Receiver(Protocol):
     def __len__(self) -> int: ...
 
 
+_log = logging.getLogger(__name__)
+
 _CHUNK = 500
 _HIGH_WATER = 1000
 _HOLD_SECONDS = 0.01
 _LOGIN_SECONDS = 30.0
 _WIND_UP_SECONDS = 2.0
 _CLOSING_SECONDS = 0.1
-_log = logging.getLogger(__name__)
-
-_QUIET_SECONDS = 0.1
-_QUIET_CHECKS = 3
+_LOOK_SECONDS = 0.1
+_QUIET_LOOKS = 3
+_QUIET_LIMIT_LOOKS = 30
 _UNUSED_FINALIZER = "integrationhub.io/feed"
 
 
@@ -300,12 +301,15 @@ class KopfRun:
     async def quiet(self) -> None:
         """Return when the events of a list that just ended are delivered, as far as can be told.
 
-        kopf hands the objects of a list to tasks of its own and does not say when they are through.
+        kopf hands the objects of a list to tasks of its own and does not say when they are through. In a
+        cluster where it never gets quiet, three seconds have to do.
         """
         unchanged, last = 0, -1
-        while unchanged < _QUIET_CHECKS and not self._stopping:
+        for _ in range(_QUIET_LIMIT_LOOKS):
             unchanged, last = (unchanged + 1 if self._delivered == last else 0), self._delivered
-            await asyncio.sleep(_QUIET_SECONDS)
+            if unchanged == _QUIET_LOOKS or self._stopping:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _authorise(request: aiohttp.ClientRequest, access: ApiAccess) -> None:

@@ -31,6 +31,7 @@ class Stream:
     namespace: str | None
     asked: bool = False
     listing: bool = False
+    listed: bool = False
     open: bool = False
     heard_at: float = 0.0
     trouble: str = ""
@@ -107,7 +108,7 @@ class StreamBook:
             stream.trouble = ""
             self._on_trouble(stream.name, "")
         if stream.listing:
-            stream.listing = False
+            stream.listing, stream.listed = False, True
             self._on_listed()
 
     def failed(self, path: str, reason: str) -> None:
@@ -138,6 +139,10 @@ class StreamBook:
     def good(self) -> bool:
         """Every watch is open and was heard of within the time in which a bookmark is due."""
         return all(stream.open for stream in self._streams.values()) and not self.silent(_BOOKMARK_SECONDS)
+
+    def listed(self) -> bool:
+        """Every stream has brought one whole list."""
+        return all(stream.listed for stream in self._streams.values())
 
     def silent(self, seconds: float) -> list[str]:
         """Names of the open watches that have brought nothing for so long: dead, not quiet."""

@@ -112,7 +112,7 @@ class Feed:
             retry_seconds=self._retry_seconds,
         )
         self._book, self._run, self._started_at = book, run, self._clock.monotonic()
-        following = asyncio.create_task(self._follow_lists(run, inbox, list_ended), name="feed-lists")
+        following = asyncio.create_task(self._follow_lists(run, book, inbox, list_ended), name="feed-lists")
         run.start()
         try:
             return await self._watch_over(book, run.ended)
@@ -136,14 +136,14 @@ class Feed:
                 return FeedEndedError(f"the API server does not know {', '.join(missing)}")
             self._is_good(book)
 
-    async def _follow_lists(self, run: KopfRun, inbox: Inbox, ended: asyncio.Event) -> None:
+    async def _follow_lists(self, run: KopfRun, book: StreamBook, inbox: Inbox, ended: asyncio.Event) -> None:
         """Have the relist run after lists of kopf, once their objects are in; once for several kinds."""
         while True:
             await ended.wait()
             ended.clear()
             await run.quiet()
             await inbox.empty()
-            self._listed = self._is_good(self._book) or self._listed
+            self._listed = self._listed or book.listed()
             self._on_listed()
 
     def _is_good(self, book: StreamBook | None) -> bool:
