@@ -3,7 +3,8 @@
 The engine runs inside our process, so an expression must not be able to take long or much memory.
 Three things make that so. The engine itself bounds parse recursion (32) and macro iterations
 (10,000). We bound what goes in: source 1 KiB, inputs 16 KiB and 64 levels. And `cel_cost` refuses
-what those figures do not bound. Measured: the worst that is left takes about 0.1 s.
+what those figures do not bound. Measured: the worst that is left takes about 0.1 s. So that many of those
+do not hold up everybody else, all that is dear takes one share of the time together (`_Meter`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 import base64
 import math
 import re
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +29,10 @@ MAX_INPUT_BYTES = 16_384
 MAX_INPUT_DEPTH = 64
 MAX_MACRO_LIST = 256
 MAX_RESULT_BYTES = 65_536
+DEAR_SECONDS = 0.01
+"""An evaluation beyond this is dear: what the catalogue has takes a hundredth of it."""
+DEAR_SHARE = 0.05
+"""Of the time, so much at most for all that is dear."""
 
 _NUL = "it holds a NUL character, at which the engine would cut the text off"
 _POSITION = re.compile(r"<input>:(\d+):(\d+): ")
@@ -39,8 +45,15 @@ class CelExpressions:
     Safe to share between tasks of one event loop; not meant for several threads.
     """
 
-    def __init__(self, *, remember: int = 2_048) -> None:
+    def __init__(
+        self,
+        *,
+        remember: int = 2_048,
+        wall: Callable[[], float] = time.monotonic,
+        cpu: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._remember = remember
+        self._meter = _Meter(wall, cpu)
         self._environments: dict[tuple[str, ...], cel.Env] = {}
         self._programs: OrderedDict[tuple[str, tuple[str, ...]], Program | ExpressionError] = OrderedDict()
 
@@ -71,7 +84,7 @@ class CelExpressions:
             return ExpressionError(_readable(str(error)))
         if isinstance(shape, ExpressionError):
             return shape
-        return CelProgram(compiled, frozenset(names) & shape.names, shape.has_macro)
+        return CelProgram(compiled, frozenset(names) & shape.names, shape.has_macro, self._meter)
 
     def _environment(self, names: tuple[str, ...]) -> cel.Env:
         environment = self._environments.get(names)
@@ -86,15 +99,32 @@ class CelExpressions:
 class CelProgram:
     """A compiled expression. Only the variables it uses are measured and handed to the engine."""
 
-    __slots__ = ("_compiled", "_has_macro", "_used")
+    __slots__ = ("_compiled", "_has_macro", "_last", "_meter", "_took", "_used")
 
-    def __init__(self, compiled: cel.Expression, used: frozenset[str], has_macro: bool) -> None:
+    def __init__(
+        self, compiled: cel.Expression, used: frozenset[str], has_macro: bool, meter: _Meter
+    ) -> None:
         self._compiled = compiled
         self._used = used
         self._has_macro = has_macro
+        self._meter = meter
+        self._took = self._last = 0.0
 
     def evaluate(self, variables: Mapping[str, Json]) -> Json | ExpressionError:
         """See `ports.Program.evaluate`. Times become RFC 3339 text, durations `3.5s`, bytes base64."""
+        if not self._meter.allows(self._took):
+            return ExpressionError(
+                "it took too long before, and is held back so that others get their turn", later=True
+            )
+        began = self._meter.cpu()
+        value = self._evaluate(variables)
+        took = self._meter.cpu() - began
+        # The quicker of the last two: a garbage collection in one of them makes nothing dear.
+        self._took, self._last = min(self._last, took), took
+        self._meter.spent(self._took)
+        return value
+
+    def _evaluate(self, variables: Mapping[str, Json]) -> Json | ExpressionError:
         data = {name: variables[name] for name in self._used if name in variables}
         excess, huge = _measure(data, longest_list=MAX_MACRO_LIST if self._has_macro else MAX_INPUT_BYTES)
         if excess:
@@ -110,6 +140,24 @@ class CelProgram:
             return ExpressionError(str(error))
         except Exception as error:  # noqa: BLE001 - see _compile; evaluation never raises to its caller
             return ExpressionError(_readable(str(error)))
+
+
+class _Meter:
+    """Holds back what is dear, once it has used up its share of the time. In seconds."""
+
+    def __init__(self, wall: Callable[[], float], cpu: Callable[[], float]) -> None:
+        self._wall = wall
+        self._free_at = 0.0
+        self.cpu = cpu
+        """CPU time of this thread: that others were busy makes nobody dear."""
+
+    def allows(self, took: float) -> bool:
+        """Whether a program that took so long may run now."""
+        return took <= DEAR_SECONDS or self._wall() >= self._free_at
+
+    def spent(self, seconds: float) -> None:
+        if seconds > DEAR_SECONDS:
+            self._free_at = max(self._free_at, self._wall()) + seconds / DEAR_SHARE
 
 
 def _measure(data: Mapping[str, Any], *, longest_list: int) -> tuple[str, bool]:

@@ -105,13 +105,21 @@ def classify(
 def _by_rules(
     answer: HttpResponse, classes: Sequence[ClassRule], expressions: Expressions
 ) -> tuple[Reason, str] | None:
-    """The first rule that applies. One that cannot be evaluated on this answer does not apply."""
+    """The first rule that applies. One that cannot be evaluated on this answer does not apply.
+
+    One that was held back leaves the answer unjudged: it may be the one that tells a failure.
+    """
     if not classes:
         return None
     seen = variables(answer)
     for rule in classes:
         program = expressions.compile(rule.when, CLASS_VARIABLES)
-        if not isinstance(program, ExpressionError) and program.evaluate(seen) is True:
+        if isinstance(program, ExpressionError):
+            continue
+        applies = program.evaluate(seen)
+        if isinstance(applies, ExpressionError) and applies.later:
+            return Reason.EGRESS_OVERLOADED, f"The provider's rule {clip(rule.when, 64)!r}: {applies.message}"
+        if applies is True:
             return _OF_CLASS[rule.result], _rendered(rule.message, seen, expressions)
     return None
 

@@ -11,9 +11,13 @@ from integration_hub.ports.base import Json
 
 @dataclass(frozen=True, slots=True)
 class ExpressionError:
-    """A CEL expression that does not compile or evaluate; `message` is for the author."""
+    """A CEL expression that does not compile or evaluate; `message` is for the author.
+
+    `later`: nothing is wrong with it and the data, it was only held back for now.
+    """
 
     message: str
+    later: bool = False
 
 
 class Program(Protocol):

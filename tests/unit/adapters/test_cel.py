@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration_hub.adapters.cel import CelExpressions
+from integration_hub.adapters.cel import DEAR_SHARE, CelExpressions
 from integration_hub.ports import ExpressionError
 
-ENGINE = CelExpressions()
+ENGINE = CelExpressions(cpu=lambda: 0.0)
+"""Nothing is dear to it."""
 NAMES = ("status", "headers", "body", "text", "config")
 ANSWER: dict[str, Any] = {
     "status": 200,
@@ -245,3 +246,41 @@ def _plain(body: Any) -> bool:
     if isinstance(body, list):
         return all(_plain(child) for child in body)
     return not isinstance(body, int) or isinstance(body, bool) or body.bit_length() <= 63
+
+
+class Seconds:
+    """A clock for wall time and one for CPU time; each reading of the latter costs what is set."""
+
+    def __init__(self) -> None:
+        self.wall = 100.0
+        self.spent = 0.0
+        self.price = 0.0
+
+    def cpu(self) -> float:
+        self.spent += self.price
+        return self.spent
+
+
+def test_what_is_dear_gets_a_share_of_the_time_and_holds_up_nobody_else() -> None:
+    seconds = Seconds()
+    engine = CelExpressions(wall=lambda: seconds.wall, cpu=seconds.cpu)
+    cheap, dear, as_dear = (engine.compile(source, ("a",)) for source in ("a", "a == 1", "a == 2"))
+    assert not isinstance(cheap, ExpressionError)
+    assert not isinstance(dear, ExpressionError)
+    assert not isinstance(as_dear, ExpressionError)
+    assert cheap.evaluate({"a": 1}) == 1
+    seconds.price = 0.1
+    for _ in range(2):
+        assert dear.evaluate({"a": 1}) is True
+        assert as_dear.evaluate({"a": 1}) is False, "each may twice: once may have been chance"
+    for _ in range(3):
+        held = dear.evaluate({"a": 1})
+        assert isinstance(held, ExpressionError)
+        assert "held back" in held.message
+    seconds.price = 0.0
+    assert cheap.evaluate({"a": 1}) == 1
+    seconds.wall += 0.2 / DEAR_SHARE - 0.01
+    assert isinstance(as_dear.evaluate({"a": 1}), ExpressionError)
+    seconds.wall += 0.02
+    assert dear.evaluate({"a": 1}) is True
+    assert dear.evaluate({"a": 1}) is True, "cheap this time, so no longer dear"

@@ -21,7 +21,7 @@ from integration_hub.domain.classification import (
     explain,
     retry_after,
 )
-from integration_hub.ports import Failure, HttpFailure, HttpResponse
+from integration_hub.ports import ExpressionError, Failure, HttpFailure, HttpResponse
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -203,3 +203,19 @@ def test_every_outcome_has_words() -> None:
     reasons |= {sort(HttpFailure(each, "x")).reason for each in Failure}
     for reason in reasons:
         assert explain(Outcome(reason), Subject("api.example.com", "s"))
+
+
+class HeldBack:
+    """An engine that has no time for anybody now."""
+
+    def compile(self, source: str, variables: Any) -> HeldBack:
+        return self
+
+    def evaluate(self, variables: Any) -> ExpressionError:
+        return ExpressionError("not now", later=True)
+
+
+def test_an_answer_whose_rule_was_held_back_is_judged_neither_good_nor_bad() -> None:
+    outcome = classify(answer(200, {"ok": False}), [rule("body.ok == false", "revoked")], HeldBack(), NOON)
+    assert not outcome.success
+    assert not outcome.counts
