@@ -16,7 +16,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from integration_hub.ports import ApiError, Clock, ClusterReader, Entropy, Key, Resource
+from integration_hub.ports import ApiError, Clock, ClusterReader, Entropy, Json, Key, Resource
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 
 _log = logging.getLogger(__name__)
@@ -223,9 +223,16 @@ class Relist:
                 found = await self._cluster.get(scope.resource, key.namespace, key.name)
                 if found is None:
                     self._cache.remove(key, uid)  # deleted since it was listed
-                elif self._cache.upsert(key.kind, found, force=force) is not None:
+                elif self._take_over(key, found, force=force):
                     self._fetched += 1
             scope.unreached.pop(key, None)
+
+    def _take_over(self, key: Key, found: Json, *, force: bool) -> bool:
+        try:
+            return self._cache.upsert(key.kind, found, force=force) is not None
+        except Exception:  # noqa: BLE001  one odd object must not end the hub, as it does not end the feed
+            _log.exception("An object could not be taken in and is left out", extra={"object": str(key)})
+            return False
 
     # ------------------------------------------------------------------ inside
 

@@ -333,3 +333,20 @@ def test_with_a_faithful_feed_no_living_object_is_ever_deleted(steps: list[tuple
         assert world.cached() == world.real()
 
     _story(tell)
+
+
+def test_an_object_that_cannot_be_taken_in_is_left_out_and_ends_nothing() -> None:
+    async def tell(clock: VirtualClock, world: _World) -> None:
+        def index(obj: Any) -> tuple[str, ...]:
+            if obj["metadata"]["name"] == "odd":
+                raise TypeError("not what the index knows")
+            return ()
+
+        world.cache.add_index("Thing", "any", index)
+        world.put("odd", fed=False)
+        world.put("other", fed=False)
+        assert await world.relist.round()
+        assert [key.name for key in world.cache.keys("Thing")] == ["other"]
+        assert world.relist.state().lag_seconds == 0.0
+
+    _story(tell)
