@@ -23,7 +23,6 @@ pytestmark = [
     pytest.mark.control_plane,
     pytest.mark.faults,
     pytest.mark.timeout(420),
-    pytest.mark.xdist_group("spread"),
 ]
 
 LONGER_THAN_ITS_PATIENCE = 70.0

@@ -1,8 +1,7 @@
 """Which worker runs what: a file stays on one worker, and so do the files of one `xdist_group`.
 
 pytest-xdist's own `--dist loadgroup` puts the group into a test's id, which pytest 9 no longer lets it
-do; so the group is read from the file that carries the mark. The group `spread` is none: its tests need
-nothing of one another and mostly wait, so that each may go to any worker.
+do; so the group is read from the file that carries the mark.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 _GROUP = re.compile(r"xdist_group\(\"([a-z-]+)\"\)")
-_SPREAD = "spread"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -31,8 +29,7 @@ class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """As loadfile, with groups."""
 
     def _split_scope(self, nodeid: str) -> str:
-        scope = scope_of(nodeid.split("::", 1)[0])
-        return nodeid if scope == _SPREAD else scope
+        return scope_of(nodeid.split("::", 1)[0])
 
 
 class Scheduling:
