@@ -176,7 +176,7 @@ def _occurrences(
         found.append(Occurrence("Normal", Reason.PRODUCT_UPDATED, message))
     health = told.transition(HEALTHY)
     if health is not None and health.flipped and (health.now == "False" or health.was == "False"):
-        kind: Literal["Normal", "Warning"] = "Normal" if health.now == "True" else "Warning"
+        kind: Literal["Normal", "Warning"] = "Warning" if health.now == "False" else "Normal"
         found.append(Occurrence(kind, health.reason, health.message))
     found.extend(
         Occurrence("Normal" if note.normal else "Warning", note.reason, note.message) for note in notes

@@ -16,12 +16,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-import structlog
-
 from integration_hub.domain import url as urls
 from integration_hub.domain.address import AddressPolicy, Refused, check, parse_literal
 from integration_hub.domain.url import Target, UrlProblem
 from integration_hub.egress.lanes import Lanes
+from integration_hub.egress.request_log import RequestLog
 from integration_hub.ports import (
     Failure,
     HttpFailure,
@@ -54,18 +53,20 @@ class EgressLimits:
 
     in_flight: int = 2_048
     at_once: int = 128
-    at_once_per_host: int = 32
+    at_once_per_host: int = 64
     at_once_per_namespace: int = 32
 
     @classmethod
     def of(cls, connections: int) -> Self:
-        """Limits for so many connections: a quarter of them for one host, a quarter for one namespace."""
-        share = min(connections, max(8, connections // 4))
+        """Limits for so many connections: half of them for one host, a quarter for one namespace.
+
+        So no host can take all of them, and no namespace all that there is for one host.
+        """
         return cls(
             in_flight=max(20 * connections, 1_024),
             at_once=connections,
-            at_once_per_host=share,
-            at_once_per_namespace=share,
+            at_once_per_host=min(connections, max(16, connections // 2)),
+            at_once_per_namespace=min(connections, max(8, connections // 4)),
         )
 
 
@@ -83,11 +84,13 @@ class GuardedEgress:
     _by_namespace: Lanes = field(init=False)
     _by_host: Lanes = field(init=False)
     _all: Lanes = field(init=False)
+    _log: RequestLog = field(init=False)
 
     def __post_init__(self) -> None:
         self._by_namespace = Lanes(self.limits.at_once_per_namespace)
         self._by_host = Lanes(self.limits.at_once_per_host)
         self._all = Lanes(self.limits.at_once)
+        self._log = RequestLog(self.monotonic)
 
     async def send(self, request: HttpRequest) -> HttpResponse | HttpFailure:
         """See `ports.Egress.send`. The deadline covers waiting, resolving, connecting and reading."""
@@ -105,7 +108,7 @@ class GuardedEgress:
             outcome, host = await self._admit(request, target, started), target.host
         elapsed = self.monotonic() - started
         outcome = replace(outcome, elapsed_seconds=elapsed)
-        _log(request, host, outcome)
+        self._log.tell(request, host, outcome)
         return outcome
 
     async def _admit(
@@ -240,20 +243,3 @@ def _header_problem(request: HttpRequest) -> str:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _log(request: HttpRequest, host: str, outcome: HttpResponse | HttpFailure) -> None:
-    log = structlog.get_logger("integration_hub.egress")
-    about = {
-        "host": host,
-        "method": request.method,
-        "trust": request.destination.trust,
-        "namespace": request.destination.namespace,
-        "milliseconds": round(outcome.elapsed_seconds * 1000),
-    }
-    if isinstance(outcome, HttpResponse):
-        log.debug("request sent", status=outcome.status, **about)
-    elif outcome.failure in (Failure.BLOCKED, Failure.INVALID_URL, Failure.OVERLOADED):
-        log.warning("request refused", failure=outcome.failure, reason=outcome.message, **about)
-    else:
-        log.info("request failed", failure=outcome.failure, reason=outcome.message, **about)

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from integration_hub.domain.address import AddressPolicy, AllowList
+from integration_hub.egress.request_log import AGAIN_SECONDS, RequestLog
 from integration_hub.egress.send import EgressLimits, GuardedEgress
 from integration_hub.ports import (
     Destination,
@@ -358,6 +359,29 @@ async def test_the_log_names_host_status_and_time_and_no_secret() -> None:
         "(refused)",
         "api.example.com",
     ]
+    assert [line["log_level"] for line in lines] == ["debug", "warning", "warning", "info"]
     assert lines[0]["status"] == 200
     assert "milliseconds" in lines[0]
     assert "s3cret" not in repr(lines)
+
+
+async def test_what_goes_on_failing_is_told_once_in_a_while() -> None:
+    now = [0.0]
+    guard, _ = egress(names(bad_example_com=["10.0.0.1"]))
+    guard._log = RequestLog(lambda: now[0])
+    with capture_logs() as lines:
+        for _ in range(3):
+            await guard.send(request("https://bad.example.com/"))
+        await guard.send(replace(request("https://bad.example.com/"), destination=Destination("tenant", "b")))
+        now[0] = AGAIN_SECONDS + 1
+        await guard.send(request("https://bad.example.com/"))
+    assert [line["log_level"] for line in lines] == ["warning", "debug", "debug", "warning", "warning"]
+
+
+@pytest.mark.parametrize("connections", [1, 8, 32, 100, 10_000])
+def test_no_host_takes_all_connections_and_no_namespace_all_of_a_host(connections: int) -> None:
+    limits = EgressLimits.of(connections)
+    assert limits.at_once_per_namespace <= limits.at_once_per_host <= limits.at_once == connections
+    if connections >= 32:
+        assert 2 * limits.at_once_per_namespace <= limits.at_once_per_host
+        assert 2 * limits.at_once_per_host <= limits.at_once
