@@ -57,7 +57,7 @@ def test_structlog_and_standard_records_come_in_the_same_shape(lines: Any) -> No
 
 
 def test_kopfs_records_name_their_object_and_leave_its_settings_out(lines: Any) -> None:
-    logging.getLogger("kopf.objects").info(
+    logging.getLogger("kopf").warning(
         "Handled",
         extra={
             "settings": object(),

@@ -65,6 +65,19 @@ def test_all_is_listed_once_every_stream_has_brought_a_list_whatever_happens_to_
     assert not desk.book.good()
 
 
+def test_it_is_busy_until_the_last_list_has_ended() -> None:
+    desk = Desk(INTEGRATIONS, PROVIDERS)
+    assert desk.book.busy()
+    desk.list()
+    desk.watch()
+    assert desk.book.busy(), "the other kind has yet to begin"
+    desk.list(f"{ROOT}/clusterproviders")
+    desk.watch(f"{ROOT}/clusterproviders")
+    assert not desk.book.busy()
+    desk.list()  # anew, after a 410
+    assert desk.book.busy()
+
+
 def test_a_watch_that_is_opened_anew_is_no_list() -> None:
     desk = Desk()
     desk.list()

@@ -144,6 +144,10 @@ class StreamBook:
         """Every stream has brought one whole list."""
         return all(stream.listed for stream in self._streams.values())
 
+    def busy(self) -> bool:
+        """A list is still going on, or has yet to begin."""
+        return any(stream.listing or not stream.listed for stream in self._streams.values())
+
     def silent(self, seconds: float) -> list[str]:
         """Names of the open watches that have brought nothing for so long: dead, not quiet."""
         now = self._monotonic()

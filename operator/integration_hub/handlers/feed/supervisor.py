@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from integration_hub.handlers.feed.inbox import Inbox, soon
 from integration_hub.handlers.feed.run import FeedEndedError, KopfRun, Verb, silence_kopf
@@ -16,6 +17,7 @@ _log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 1.0
 _HEALTHY_SECONDS = 30.0
+_OTHER_LISTS_SECONDS = 30.0
 _STOP_SECONDS = 3.0
 _RETRIES = (0.5, 1.0, 2.0, 3.0, *[5.0] * 11)
 """kopf's own pauses between attempts at one request, about a minute: shorter than its default's 21 s at the
@@ -140,6 +142,11 @@ class Feed:
         """Have the relist run after lists of kopf, once their objects are in; once for several kinds."""
         while True:
             await ended.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_OTHER_LISTS_SECONDS):
+                    while book.busy():
+                        ended.clear()
+                        await ended.wait()
             ended.clear()
             await run.quiet()
             await inbox.empty()
