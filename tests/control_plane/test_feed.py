@@ -7,13 +7,14 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+import hub_chart
 from api_proxy import ApiProxy, lists_and_watches
 from controlplane import ControlPlane
 from integration_hub.adapters.clock import SystemClock, SystemEntropy
@@ -111,9 +112,16 @@ async def running(
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.fixture
-def kubeconfig(operator_kubeconfig: Path) -> Path:
-    return operator_kubeconfig
+@pytest.fixture(scope="module")
+def control_plane() -> Iterator[ControlPlane]:
+    """One without a hub: on the shared one, the hub of other tests would write to what is watched here."""
+    with ControlPlane.start() as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(control_plane: ControlPlane) -> Path:
+    return hub_chart.install_rights(control_plane)
 
 
 @pytest.fixture

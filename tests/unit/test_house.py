@@ -22,7 +22,7 @@ MAX_FUNCTION_LINES = 60
 NAMES_THAT_SAY_NOTHING = {"utils", "common", "helpers", "manager", "misc", "helper", "util"}
 TOP_LEVEL = {
     *("pyproject.toml", "Dockerfile", "Makefile", "README.md", "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md"),
-    *("operator", "crds", "charts", "manifests", "tests", "tools", "docs", "benchmarks", "sdk"),
+    *("operator", "crds", "charts", "manifests", "tests", "tools", "docs", "benchmarks"),
 }
 
 

@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Play the demo, or stop one that was kept. Exits 0, 1 with a sentence why not, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     screen = Screen()
+    # A shell that starts the demo in the background has SIGINT ignored; Ctrl-C is to work all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGHUP, _leave)
     if options.stop:

@@ -10,7 +10,7 @@ import pytest
 from scheduling import scope_of
 
 ROOT = Path(__file__).resolve().parents[3]
-SHARING = re.compile(r"\b(hub|tenant)\b\s*:\s*(HubProcess|Tenant)\b")
+SHARING = re.compile(r"^(?:async )?def test_\w+\([^)]*\b(hub: HubProcess|tenant: Tenant)\b", re.MULTILINE)
 
 
 def test_a_file_of_its_own_is_its_own_scope() -> None:
