@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 from pathlib import Path
 
 
@@ -22,6 +23,6 @@ def write(
         "current-context": name,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(document, indent=2) + "\n")
-    return path
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:  # mode 0600
+        file.write(json.dumps(document, indent=2) + "\n")
+    return Path(file.name).replace(path)  # whole for whoever reads it meanwhile
