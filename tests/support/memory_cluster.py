@@ -111,6 +111,8 @@ class MemoryCluster:
         self, resource: Resource, namespace: str | None, resource_version: str
     ) -> AsyncIterator[MetadataChange]:
         await self._enter("watch", resource, namespace or "", "")
+        if int(resource_version) > self.version:
+            raise ApiError(504, "Timeout", f"Too large resource version: {resource_version}")
         queue: asyncio.Queue[MetadataChange | Exception | None] = asyncio.Queue()
         for body in self.all(resource, namespace):  # what happened between the list and this watch
             if int(body["metadata"]["resourceVersion"]) > int(resource_version):

@@ -120,6 +120,25 @@ def test_however_a_watch_ends_what_happened_meanwhile_is_told(ending: Exception 
     _story(tell)
 
 
+def test_a_store_that_went_back_in_time_is_listed_anew() -> None:
+    async def tell(world: _World) -> None:
+        world.put("team", "before")
+        saved = world.cluster.version
+        for _ in range(5):
+            world.put("team", "after")
+        await world.serve("team")
+        world.take_told()
+        world.cluster.end_watches(ApiError(0, "ConnectionLost", "etcd is being restored"))
+        await asyncio.sleep(0.01)
+        world.cluster.drop(SECRETS, "team", "after")
+        world.cluster.version = saved
+        await asyncio.sleep(30)
+        assert world.take_told() == [("team", "after")]
+        assert world.cluster.watches == [("secrets", "team")]
+
+    _story(tell)
+
+
 def test_a_deletion_in_a_gap_is_told_after_the_list() -> None:
     async def tell(world: _World) -> None:
         world.put("team", "deleted")
