@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import samples
 import yaml
-from eventually import eventually
 
 import hub_chart
+import samples
 from controlplane import ControlPlane
+from eventually import eventually
 from hub_chart import HelmError, helm
 from integration_hub.api.kinds import KINDS
 

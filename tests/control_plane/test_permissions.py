@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import samples
-from eventually import eventually
 
 import hub_chart
+import samples
 from controlplane import ControlPlane
+from eventually import eventually
 
 pytestmark = pytest.mark.control_plane
 
