@@ -101,7 +101,7 @@ def main() -> None:
 def versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
-        "kubernetes": pins.KUBERNETES,
+        "API server": pins.KUBERNETES,
         "controller-runtime": "v0.23.3",
         **{package: version(package) for package in ("kopf", "kubernetes", "aiohttp", "pydantic")},
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -18,6 +19,16 @@ from typing import Any
 from eventually import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """In the child: a killed test run leaves no hub behind that knocks at a control plane which is gone."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class HubProcess:
@@ -91,6 +102,7 @@ def running_hub(
             stdout=output,
             stderr=output,
             start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, and no thread forks here
         )
     hub = HubProcess(process, port, log)
     try:
