@@ -13,5 +13,3 @@ KINDS: tuple[KindInfo, ...] = (
     INTEGRATION,
     PRODUCT_REGISTRATION,
 )
-
-BY_KIND = {info.kind: info for info in KINDS}

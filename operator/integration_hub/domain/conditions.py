@@ -129,12 +129,6 @@ def find(conditions: Sequence[Mapping[str, Json]], condition_type: str) -> Mappi
     return next((each for each in conditions if each.get("type") == condition_type), None)
 
 
-def is_true(conditions: Sequence[Mapping[str, Json]], condition_type: str) -> bool:
-    """Whether a status says that this condition holds."""
-    found = find(conditions, condition_type)
-    return found is not None and found.get("status") == "True"
-
-
 def clip(message: str, bound: int = MAX_MESSAGE) -> str:
     """Shorten a message to so many characters; an ellipsis shows where it was cut."""
     return message if len(message) <= bound else message[: bound - 1] + "…"

@@ -48,26 +48,6 @@ def base_url(
     return rendered
 
 
-def host_of(
-    spec: ProviderSpec,
-    *,
-    config: Mapping[str, Any],
-    region: str = "",
-    namespace: str,
-    expressions: Expressions,
-) -> str | RequestProblem:
-    """The host that credentials would go to: what `status.acceptedProvider.hosts` remembers."""
-    base = base_url(spec, config=config, region=region, expressions=expressions)
-    if isinstance(base, RequestProblem):
-        return base
-    target = url.parse(base, trust="tenant", namespace=namespace)
-    return (
-        RequestProblem(f"the base URL is refused: {target.message}")
-        if isinstance(target, UrlProblem)
-        else target.host
-    )
-
-
 def probe_request(
     spec: ProviderSpec,
     *,

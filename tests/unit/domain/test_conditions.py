@@ -157,11 +157,12 @@ def test_a_long_message_is_cut_visibly() -> None:
     assert message.endswith("…")
 
 
-def test_find_and_is_true_read_a_status() -> None:
+def test_find_reads_a_status() -> None:
     told = build({**GOOD, "Connected": fails(Reason.TIMEOUT, "slow")}).conditions
-    assert conditions.is_true(told, "Accepted")
-    assert not conditions.is_true(told, "Connected")
-    assert not conditions.is_true(told, "Absent")
+    for kind, status in (("Accepted", "True"), ("Connected", "False")):
+        found = conditions.find(told, kind)
+        assert found is not None
+        assert found["status"] == status
     assert conditions.find(told, "Absent") is None
 
 

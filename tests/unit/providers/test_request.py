@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -10,7 +11,7 @@ from integration_hub.adapters.cel import CelExpressions
 from integration_hub.api.provider import ProviderSpec
 from integration_hub.ports import HttpRequest, SecretText
 from integration_hub.providers.auth import Applied
-from integration_hub.providers.request import NoProbe, RequestProblem, base_url, build, host_of, probe_request
+from integration_hub.providers.request import NoProbe, RequestProblem, base_url, build, probe_request
 
 ENGINE = CelExpressions()
 
@@ -129,8 +130,7 @@ def test_a_region_has_its_own_address() -> None:
 
 
 def test_the_host_that_credentials_go_to_is_known_beforehand() -> None:
-    assert (
-        host_of(provider(), config={"site": "acme"}, namespace="demo", expressions=ENGINE)
-        == "acme.example.com"
-    )
-    assert isinstance(host_of(provider(), config={}, namespace="demo", expressions=ENGINE), RequestProblem)
+    base = base_url(provider(), config={"site": "acme"}, expressions=ENGINE)
+    assert isinstance(base, str)
+    assert urlsplit(base).hostname == "acme.example.com"
+    assert isinstance(base_url(provider(), config={}, expressions=ENGINE), RequestProblem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -56,15 +57,13 @@ def test_the_name_of_the_api_server_stands_for_its_addresses() -> None:
 
 
 def test_the_address_that_speaks_to_the_api_server_is_our_own() -> None:
-    """Also where nobody told us what our addresses are."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        try:
-            asking.connect(("192.0.2.1", 9))
-        except OSError:
-            pytest.skip("this machine has no route to anywhere")
-        mine = ip_address(asking.getsockname()[0])
+    """Also where nobody told us what our addresses are; a machine without a route has none to protect."""
+    told = {ip_address("127.0.0.1"), ip_address("::1")}
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.connect(("192.0.2.1", 9))
+        told.add(ip_address(asking.getsockname()[0]))
     policy = address_policy(settings(), "https://192.0.2.1:6443")
-    assert (mine, 8081) in policy.protected
+    assert {(mine, 8081) for mine in told} <= policy.protected
 
 
 def test_ranges_that_a_cloud_took_from_public_space_are_closed_to_tenants_only() -> None:
