@@ -97,12 +97,18 @@ class Tenant:
         return sum(path in line and '"verb":"patch"' in line for line in lines)
 
     def events(self, name: str = "chat") -> list[tuple[str, str]]:
-        """`(type, reason)` of the Events about an object, oldest first."""
+        """`(type, reason)` of the Events about an object, oldest first.
+
+        Their timestamps have whole seconds; two of the same second are told apart by resourceVersion.
+        """
         answer = self.plane.kubectl(
             "get", "events", "-n", self.namespace, "-o", "json",
             "--field-selector", f"involvedObject.name={name}",
         ).stdout  # fmt: skip
-        found = sorted(json.loads(answer)["items"], key=lambda each: each["metadata"]["creationTimestamp"])
+        found = sorted(
+            (each["metadata"] | each for each in json.loads(answer)["items"]),
+            key=lambda each: (each["creationTimestamp"], int(each["resourceVersion"])),
+        )
         return [(each["type"], each["reason"]) for each in found]
 
 
