@@ -91,7 +91,10 @@ class Products:
         answer = self.kubectl(
             "get", "events", "-o", "json", "--field-selector", f"involvedObject.name={name}"
         )
-        found = sorted(json.loads(answer)["items"], key=lambda each: each["metadata"]["creationTimestamp"])
+        found = sorted(
+            json.loads(answer)["items"],
+            key=lambda each: (each["metadata"]["creationTimestamp"], int(each["metadata"]["resourceVersion"])),
+        )
         return [(each["type"], each["reason"]) for each in found]
 
     def becomes(
