@@ -49,7 +49,7 @@ generate: $(VENV)/.ready ## Write CRDs, RBAC, reference documentation, rendered 
 	@$(BIN)/python tools/render_manifests.py
 
 lock: $(VENV)/.ready ## Renew the lock files after a change of dependencies
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra postgresql --extra redis -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group dev -o requirements-dev.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --group pyproject.toml:build -o requirements-build.lock
 
