@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from integration_hub.api.authentication import ApiKeyPlacement, AuthMode, AuthType, OAuthConfig
 from integration_hub.api.conditions import StatusBase
 from integration_hub.api.meta import (
     Column,
@@ -20,7 +21,6 @@ from integration_hub.api.meta import (
     KindInfo,
     ListMap,
     ListSet,
-    LocalReference,
     Model,
     Rule,
     Template,
@@ -30,19 +30,22 @@ from integration_hub.api.meta import (
 )
 from integration_hub.api.offerings import Endpoint, Entity, WebhookEvent, Widget
 
-
-class AuthType(StrEnum):
-    """How a call proves who it is. The first four are the catalogue's own words, the rest our additions."""
-
-    API_KEY = "API_KEY"
-    OAUTH2 = "OAUTH2"
-    BASIC = "BASIC"
-    NONE = "NONE"
-    BEARER = "BEARER"
-    OAUTH2_CLIENT_CREDENTIALS = "OAUTH2_CLIENT_CREDENTIALS"
-    JWT_BEARER = "JWT_BEARER"
-    TWO_STEP = "TWO_STEP"
-    AWS_SIGV4 = "AWS_SIGV4"
+__all__ = [
+    "CLUSTER_INTEGRATION_PROVIDER",
+    "INTEGRATION_PROVIDER",
+    "ApiKeyPlacement",
+    "AuthMode",
+    "AuthType",
+    "Category",
+    "ClassRule",
+    "OAuthConfig",
+    "ProbeSpec",
+    "ProviderSpec",
+    "ProviderStatus",
+    "RateLimit",
+    "RateLimitHeaders",
+    "Support",
+]
 
 
 class Category(StrEnum):
@@ -67,89 +70,6 @@ class Category(StrEnum):
     TESTING = "testing"
     MONITORING = "monitoring"
     CUSTOM = "custom"
-
-
-class ApiKeyPlacement(Model):
-    """Where an API key goes in a request."""
-
-    location: Literal["header", "query"] = Field(
-        default="header", alias="in", description="Send the key in a header or in the query string."
-    )
-    name: Word = Field(
-        default="Authorization",
-        description="Name of the header or query parameter that carries the key.",
-        pattern=r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$",
-    )
-    prefix: str = Field(
-        default="", description="Text put before the key, such as `Token ` or `Bot `.", max_length=32
-    )
-
-
-class AuthMode(Model):
-    """One way to authenticate with the provider, with the keys it expects in the Secret."""
-
-    RULES = (
-        Rule(
-            "!has(self.apiKey) || self.type == 'API_KEY'",
-            "apiKey belongs to a mode of type API_KEY: remove it or change type",
-            ".apiKey",
-        ),
-    )
-
-    type: AuthType = Field(description="The authentication scheme.")
-    api_key: ApiKeyPlacement | None = Field(
-        default=None,
-        description="Where the key of an API_KEY mode goes; by default the Authorization header.",
-    )
-    secret_keys: Annotated[dict[str, Word], Field(max_length=16)] = Field(
-        default_factory=dict,
-        description="Renames the keys read from the Secret: what the scheme calls it (apiKey, token, "
-        "username, password) to the key that holds it.",
-    )
-    extra_headers: HeaderValues = Field(
-        default_factory=dict,
-        description="Further headers whose values come from the Secret: header name to Secret key, for "
-        "providers that want two keys.",
-    )
-    extra_query: HeaderValues = Field(
-        default_factory=dict,
-        description="Further query parameters from the Secret: parameter name to the Secret's key.",
-    )
-    description: str = Field(
-        default="", description="How a person gets these credentials from the provider.", max_length=1024
-    )
-
-
-class OAuthConfig(Model):
-    """The provider's OAuth 2.0 endpoints and habits (RFC 6749, RFC 7636)."""
-
-    authorize_url: Template | None = Field(default=None, description="Authorization endpoint.")
-    token_url: Template = Field(description="Token endpoint.", min_length=1)
-    revoke_url: Template | None = Field(default=None, description="Revocation endpoint (RFC 7009).")
-    scopes: Annotated[list[Word], ListSet(), Field(max_length=64)] = Field(
-        default_factory=list, description="Scopes asked for by default, the fewest that serve."
-    )
-    scope_separator: Literal[" ", ","] = Field(
-        default=" ", description="What joins scopes in the request; a blank unless the vendor differs."
-    )
-    pkce: bool = Field(default=True, description="Use PKCE with S256 (RFC 7636).")
-    client_authentication: Literal["basic", "body", "private_key_jwt", "none"] = Field(
-        default="basic", description="How the client proves itself at the token endpoint."
-    )
-    authorize_params: HeaderValues = Field(
-        default_factory=dict, description="Further parameters of the authorization request."
-    )
-    token_params: HeaderValues = Field(
-        default_factory=dict, description="Further parameters of every token request."
-    )
-    issuer: Url | None = Field(
-        default=None, description="Expected `iss` of the authorization response (RFC 9207)."
-    )
-    client_secret_ref: LocalReference | None = Field(
-        default=None,
-        description="Secret with clientId and clientSecret: in the hub's namespace for a cluster "
-        "provider, in its own namespace otherwise.",
-    )
 
 
 class ClassRule(Model):
@@ -215,8 +135,8 @@ class ProviderSpec(Model):
 
     RULES = (
         Rule(
-            "self.authModes.exists(m, m.type == 'OAUTH2') ? has(self.oauth) : true",
-            "a mode of type OAUTH2 needs spec.oauth with its endpoints",
+            "has(self.oauth) || self.authModes.all(m, !m.type.startsWith('OAUTH2'))",
+            "a mode of type OAUTH2 or OAUTH2_CLIENT_CREDENTIALS needs spec.oauth with its endpoints",
             ".oauth",
         ),
         Rule(
@@ -247,7 +167,7 @@ class ProviderSpec(Model):
     auth_modes: Annotated[list[AuthMode], Field(min_length=1, max_length=9)] = Field(
         description="Ways to authenticate; the first is the default."
     )
-    oauth: OAuthConfig | None = Field(default=None, description="OAuth endpoints, for OAUTH2 modes.")
+    oauth: OAuthConfig | None = Field(default=None, description="OAuth endpoints, for modes of OAuth 2.")
     config_schema: Annotated[dict[str, Any], FreeJson(64)] = Field(
         default_factory=dict,
         description="What an Integration's config must look like: a JSON Schema, or a map of field name to "
