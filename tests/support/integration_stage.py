@@ -18,10 +18,12 @@ from integration_hub.api.meta import KindInfo, format_time
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
 from integration_hub.domain.consent import Consent
 from integration_hub.ports import Json, Key, Resource
+from integration_hub.providers.linking import Linker
+from integration_hub.providers.reading import ProviderReader
 from integration_hub.reconcilers.integration import IntegrationReconciler
 from integration_hub.reconcilers.integration_links import IntegrationLinks, declare_indexes
 from integration_hub.reconcilers.probing import Probes
-from integration_hub.reconcilers.provider import ProviderReader, ProviderReconciler
+from integration_hub.reconcilers.provider import ProviderReconciler
 from integration_hub.runtime.cache import ObjectCache
 from integration_hub.runtime.controller import Controller
 from integration_hub.runtime.due import DueTimes
@@ -74,9 +76,10 @@ class Stage:
         self.controller = Controller(self.cache, queue, self.due, self.clock, workers=4)
         status = StatusWriter(self.cluster, self.cache)
         self.reader = ProviderReader(self.cache, expressions)
+        self.linker = Linker(self.cache, self.reader, expressions, self.clock)
         self.integrations = IntegrationReconciler(
             cache=self.cache,
-            providers=self.reader,
+            linker=self.linker,
             status=status,
             secrets=self.secrets,
             watch=self.secrets,

@@ -48,6 +48,14 @@ def base_url(
     return rendered
 
 
+def filled_url(template: str, *, config: Mapping[str, Any], expressions: Expressions) -> str | RequestProblem:
+    """Another address of the provider, such as its token endpoint, with its placeholders filled."""
+    rendered = placeholder.render_base_url(template, _evaluator(expressions, config))
+    if isinstance(rendered, PlaceholderProblem):
+        return RequestProblem(f"an address of the provider cannot be filled: {rendered.message}")
+    return rendered
+
+
 def probe_request(
     spec: ProviderSpec,
     *,

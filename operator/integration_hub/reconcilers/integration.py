@@ -18,22 +18,19 @@ from integration_hub.api.conditions import READY
 from integration_hub.api.integration import INTEGRATION, TEST_REQUESTED, IntegrationSpec
 from integration_hub.api.provider import AuthMode
 from integration_hub.api.reasons import Reason
-from integration_hub.domain import conditions, url
+from integration_hub.domain import conditions
 from integration_hub.domain import integration as decisions
 from integration_hub.domain.classification import Outcome, classify
 from integration_hub.domain.concealment import concealing
-from integration_hub.domain.config_schema import InvalidConfig, ValidConfig
+from integration_hub.domain.config_schema import ValidConfig
 from integration_hub.domain.consent import Consent
 from integration_hub.domain.integration import (
-    Address,
-    AddressProblem,
     HealthFacts,
     Inputs,
     IntegrationWorld,
     KnownProvider,
     Plan,
     SecretFacts,
-    Sibling,
 )
 from integration_hub.ports import (
     Clock,
@@ -51,16 +48,11 @@ from integration_hub.ports import (
 )
 from integration_hub.providers import auth
 from integration_hub.providers.auth import Applied
-from integration_hub.providers.request import NoProbe, RequestProblem, base_url, probe_request
+from integration_hub.providers.linking import Linker
+from integration_hub.providers.reading import problems_of
+from integration_hub.providers.request import NoProbe, RequestProblem, probe_request
 from integration_hub.reconcilers.health_book import HealthBook
-from integration_hub.reconcilers.integration_links import (
-    by_age,
-    identity,
-    living_rivals,
-    provider_key,
-)
 from integration_hub.reconcilers.probing import Probes
-from integration_hub.reconcilers.provider import ProviderReader, problems_of
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 from integration_hub.runtime.controller import Result
 from integration_hub.runtime.reflector import Service
@@ -119,7 +111,7 @@ class IntegrationReconciler:
         self,
         *,
         cache: ObjectCache,
-        providers: ProviderReader,
+        linker: Linker,
         status: StatusWriter,
         secrets: Secrets,
         watch: SecretWatch,
@@ -133,7 +125,7 @@ class IntegrationReconciler:
         consent: Consent,
     ) -> None:
         self._cache = cache
-        self._providers = providers
+        self._linker = linker
         self._status = status
         self._secrets = secrets
         self._watch = watch
@@ -173,63 +165,23 @@ class IntegrationReconciler:
     # ------------------------------------------------------------------ gather
 
     def _gather(self, observed: CachedObject, obj: Json, spec: IntegrationSpec) -> IntegrationWorld:
-        key, metadata, previous = observed.key, obj["metadata"], obj.get("status") or {}
-        provider_at = provider_key(obj["spec"], key.namespace)
-        provider = self._providers.read(provider_at) if provider_at is not None else None
-        config, address = self._configuration(spec, provider, key.namespace)
-        mode = auth.mode_of(provider.examined.spec, spec.auth_type) if provider is not None else None
+        basis = self._linker.basis(observed, obj, spec)
         secret_ref = spec.credentials.secret_ref
-        facts = self._book.get(key, observed.uid)
+        facts = self._book.get(observed.key, observed.uid)
         if facts is None:
-            facts = HealthFacts.restored(previous, spec.health_check.window_minutes)
-        return IntegrationWorld(
-            namespace=key.namespace,
-            name=key.name,
-            uid=observed.uid,
-            generation=observed.generation,
-            created=metadata.get("creationTimestamp", ""),
-            spec=spec,
-            previous=previous,
-            test_requested=(metadata.get("annotations") or {}).get(TEST_REQUESTED, "")[:MAX_TEST_NAME],
-            provider=provider,
-            siblings=self._oldest_rival(key, obj["spec"]),
-            config=config,
-            address=address,
-            mode=mode,
-            keys=_keys(mode, provider),
+            facts = HealthFacts.restored(basis.previous, spec.health_check.window_minutes)
+        annotations = obj["metadata"].get("annotations") or {}
+        return IntegrationWorld.on(
+            basis,
+            test_requested=annotations.get(TEST_REQUESTED, "")[:MAX_TEST_NAME],
+            keys=_keys(basis.mode, basis.provider),
             secret=None,
-            secret_version=self._secret_version(key.namespace, secret_ref.name) if secret_ref else "",
+            secret_version=self._secret_version(basis.namespace, secret_ref.name) if secret_ref else "",
             facts=facts,
             consent=self._consent,
-            now=self._clock.now(),
             tick=self._clock.monotonic(),
             jitter=self._entropy.random(),
         )
-
-    def _configuration(
-        self, spec: IntegrationSpec, provider: KnownProvider | None, namespace: str
-    ) -> tuple[ValidConfig | InvalidConfig | None, Address | AddressProblem | None]:
-        """The config as the provider's schema judges it, and the address that comes of it."""
-        if provider is None or provider.examined.config_schema is None or not provider.examined.usable:
-            return None, None
-        config = provider.examined.config_schema.validate(spec.config)
-        if isinstance(config, InvalidConfig):
-            return config, None
-        declared = provider.examined.spec
-        base = base_url(declared, config=config.values, region=spec.region, expressions=self._expressions)
-        if isinstance(base, RequestProblem):
-            return config, AddressProblem(base.message)
-        target = url.parse(base, trust="tenant", namespace=namespace)
-        if isinstance(target, url.UrlProblem):
-            return config, AddressProblem(
-                f"The provider's address is refused: {target.message}", unreadable=True
-            )
-        return config, Address(target.authority, (target.authority, *_token_hosts(provider, spec)))
-
-    def _oldest_rival(self, key: Key, spec: Json) -> tuple[Sibling, ...]:
-        """Of the living others with the same claim, the one that all others yield to; none or one."""
-        oldest = min(living_rivals(self._cache, key, identity(spec, key.namespace)), key=by_age, default=None)
-        return (Sibling(oldest.key.name, oldest.uid, oldest.created),) if oldest is not None else ()
 
     def _secret_version(self, namespace: str, name: str) -> str | None:
         """The Secret's resourceVersion; empty if there is none, None if nobody can tell without a read."""
@@ -351,20 +303,6 @@ def _keys(mode: AuthMode | None, provider: KnownProvider | None) -> tuple[str, .
     schema = provider.examined.credentials_schema
     further = schema.schema.get("required", ()) if schema is not None and needed else ()
     return tuple(dict.fromkeys((*needed, *further)))
-
-
-def _token_hosts(provider: KnownProvider, spec: IntegrationSpec) -> tuple[str, ...]:
-    """Hosts of the token endpoints, for the modes that send credentials there."""
-    mode = auth.mode_of(provider.examined.spec, spec.auth_type)
-    oauth = provider.examined.spec.oauth
-    if mode is None or oauth is None or decisions.as_sent(mode) is mode:
-        return ()
-    targets = [
-        url.parse(address, trust="tenant", namespace="")
-        for address in (oauth.token_url, oauth.revoke_url)
-        if address and "{{" not in address
-    ]
-    return tuple(dict.fromkeys(each.authority for each in targets if isinstance(each, url.Target)))
 
 
 def _judge(found: SecretRead, world: IntegrationWorld) -> _Read:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 from integration_hub.api.integration import INTEGRATION
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
+from integration_hub.domain.integration import BY_IDENTITY, identity, provider_key
 from integration_hub.ports import Json, Key
+from integration_hub.providers.linking import by_age, living_rivals
 from integration_hub.runtime.cache import CachedObject, Change, ObjectCache
 
 BY_PROVIDER = "provider"
 BY_SECRET = "secret"  # noqa: S105 - the name of an index
-BY_IDENTITY = "identity"
 PROVIDER_KINDS = (CLUSTER_INTEGRATION_PROVIDER.kind, INTEGRATION_PROVIDER.kind)
 
 ChangeMap = Callable[[Change], Iterable[Key]]
@@ -28,36 +29,6 @@ def declare_indexes(cache: ObjectCache) -> None:
 
 
 # --------------------------------------------------------------------------- index functions
-
-
-def provider_key(spec: Json, namespace: str) -> Key | None:
-    """The provider that an Integration of `namespace` names, by its raw spec."""
-    reference = spec.get("providerRef") or {}
-    name = reference.get("name")
-    if not name:
-        return None
-    kind = reference.get("kind") or CLUSTER_INTEGRATION_PROVIDER.kind
-    if kind == CLUSTER_INTEGRATION_PROVIDER.kind:
-        return Key(kind, "", name)
-    return Key(kind, reference.get("namespace") or namespace, name)
-
-
-def identity(spec: Json, namespace: str) -> str:
-    """What only one Integration may claim: provider, environment and instance within a namespace."""
-    environment = spec.get("environment") or "PRODUCTION"
-    return f"{namespace}|{provider_key(spec, namespace)}|{environment}|{spec.get('instance') or ''}"
-
-
-def living_rivals(cache: ObjectCache, key: Key, claim: str) -> list[CachedObject]:
-    """The Integrations besides `key` that make this claim and are not being deleted."""
-    others = cache.by_index(INTEGRATION.kind, BY_IDENTITY, claim)
-    found = (cache.get(other) for other in others if other != key)
-    return [each for each in found if each is not None and not each.deleting]
-
-
-def by_age(found: CachedObject) -> tuple[str, str]:
-    """Sort key: the oldest first."""
-    return found.age
 
 
 def _parts(obj: Json) -> tuple[Json, str]:

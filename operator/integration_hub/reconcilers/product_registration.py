@@ -39,12 +39,12 @@ from integration_hub.ports import (
     Json,
     Key,
 )
+from integration_hub.providers.reading import problems_of
 from integration_hub.reconcilers.heal_brake import Fleet, HealBrake
 from integration_hub.reconcilers.health_book import HealthBook
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.product_healing import Case, Healed, Healer
 from integration_hub.reconcilers.product_links import ProductLinks
-from integration_hub.reconcilers.provider import problems_of
 from integration_hub.reconcilers.workloads import NOT_SERVED, WorkloadRead, Workloads
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 from integration_hub.runtime.controller import Result

@@ -10,6 +10,8 @@ from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATI
 from integration_hub.domain.consent import Consent
 from integration_hub.metrics import Metrics
 from integration_hub.ports import Clock, Cluster, Egress, Entropy, Events, Expressions, Secrets
+from integration_hub.providers.linking import Linker
+from integration_hub.providers.reading import ProviderReader
 from integration_hub.reconcilers import integration_links, product_links
 from integration_hub.reconcilers.heal_brake import Fleet, HealBrake
 from integration_hub.reconcilers.integration import IntegrationReconciler
@@ -18,7 +20,7 @@ from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.product_healing import Healer
 from integration_hub.reconcilers.product_links import ProductLinks
 from integration_hub.reconcilers.product_registration import ProductReconciler
-from integration_hub.reconcilers.provider import ProviderReader, ProviderReconciler
+from integration_hub.reconcilers.provider import ProviderReconciler
 from integration_hub.reconcilers.workloads import Workloads
 from integration_hub.runtime.cache import ObjectCache
 from integration_hub.runtime.controller import Controller
@@ -110,7 +112,7 @@ class Kinds:
             controller.register(kind.kind, provider)
         integrations = IntegrationReconciler(
             cache=parts.cache,
-            providers=reader,
+            linker=Linker(parts.cache, reader, parts.expressions, parts.clock),
             status=parts.status,
             secrets=parts.secrets,
             watch=parts.secrets_watch,

@@ -17,6 +17,7 @@ from integration_hub.domain.integration.facts import carried
 from integration_hub.domain.integration.world import (
     Address,
     AddressProblem,
+    Basis,
     IntegrationWorld,
     KnownProvider,
     SecretFacts,
@@ -43,7 +44,7 @@ def as_sent(mode: AuthMode) -> AuthMode:
     return mode.model_copy(update={"type": AuthType.BEARER, "secret_keys": {"token": key}})
 
 
-def label(world: IntegrationWorld) -> str:
+def label(world: Basis) -> str:
     """The provider that the spec names: for messages, and to tell whether it names another one by now."""
     reference = world.spec.provider_ref
     owner = owner_namespace(reference, world.namespace)
@@ -53,7 +54,7 @@ def label(world: IntegrationWorld) -> str:
 # --------------------------------------------------------------------------- accepted
 
 
-def accepted(world: IntegrationWorld) -> Finding:
+def accepted(world: Basis) -> Finding:
     """Whether the hub takes this Integration on: no other holds its key, and its provider can be used."""
     for check in _ACCEPTANCE:
         failed = check(world)
@@ -62,7 +63,7 @@ def accepted(world: IntegrationWorld) -> Finding:
     return holds(Reason.ACCEPTED, f"Uses {label(world)}.{_deprecated(world)}")
 
 
-def _duplicate(world: IntegrationWorld) -> Finding | None:
+def _duplicate(world: Basis) -> Finding | None:
     """The oldest wins, by creationTimestamp and then by uid, so that all replicas agree."""
     oldest = min(world.siblings, key=lambda each: (each.created, each.uid), default=None)
     if oldest is None or (oldest.created, oldest.uid) > (world.created, world.uid):
@@ -74,7 +75,7 @@ def _duplicate(world: IntegrationWorld) -> Finding | None:
     )
 
 
-def _provider_missing(world: IntegrationWorld) -> Finding | None:
+def _provider_missing(world: Basis) -> Finding | None:
     reference = world.spec.provider_ref
     owner = owner_namespace(reference, world.namespace)
     found = world.provider
@@ -98,7 +99,7 @@ def _provider_missing(world: IntegrationWorld) -> Finding | None:
     return None
 
 
-def _provider_invalid(world: IntegrationWorld) -> Finding | None:
+def _provider_invalid(world: Basis) -> Finding | None:
     found = _known(world)
     if found.examined.usable:
         return None
@@ -108,7 +109,7 @@ def _provider_invalid(world: IntegrationWorld) -> Finding | None:
     )
 
 
-def _provider_inactive(world: IntegrationWorld) -> Finding | None:
+def _provider_inactive(world: Basis) -> Finding | None:
     if _known(world).examined.spec.state != "INACTIVE":
         return None
     return fails(
@@ -118,7 +119,7 @@ def _provider_inactive(world: IntegrationWorld) -> Finding | None:
     )
 
 
-def _provider_changed(world: IntegrationWorld) -> Finding | None:
+def _provider_changed(world: Basis) -> Finding | None:
     """Credentials follow a changed provider only to hosts that were in use or that the user names.
 
     The user's own edits move hosts freely, to another provider too. A provider that was replaced by one
@@ -134,7 +135,7 @@ def _provider_changed(world: IntegrationWorld) -> Finding | None:
     )
 
 
-def unaccepted_hosts(world: IntegrationWorld) -> tuple[str, ...]:
+def unaccepted_hosts(world: Basis) -> tuple[str, ...]:
     """Hosts that a changed provider asks for and that nobody agreed to."""
     pinned = world.previous.get("acceptedProvider")
     if not pinned or not isinstance(world.address, Address):
@@ -153,19 +154,19 @@ def _covers(entry: str, host: str) -> bool:
     return host == entry or (entry.startswith("*.") and host.endswith(entry[1:]) and len(host) >= len(entry))
 
 
-def _known(world: IntegrationWorld) -> KnownProvider:
+def _known(world: Basis) -> KnownProvider:
     if world.provider is None:
         raise LookupError("checks of a provider come after the one that it exists")
     return world.provider
 
 
-def _deprecated(world: IntegrationWorld) -> str:
+def _deprecated(world: Basis) -> str:
     if _known(world).examined.spec.state != "DEPRECATED":
         return ""
     return " It is DEPRECATED: plan to move to another one."
 
 
-_ACCEPTANCE: tuple[Callable[[IntegrationWorld], Finding | None], ...] = (
+_ACCEPTANCE: tuple[Callable[[Basis], Finding | None], ...] = (
     _duplicate,
     _provider_missing,
     _provider_invalid,
@@ -178,7 +179,7 @@ _ACCEPTANCE: tuple[Callable[[IntegrationWorld], Finding | None], ...] = (
 # --------------------------------------------------------------------------- configured
 
 
-def config_valid(world: IntegrationWorld) -> Finding:
+def config_valid(world: Basis) -> Finding:
     """Whether `spec.config` and `spec.region` are what the provider asks for."""
     if world.config is None:
         return not_checked(ACCEPTED)
@@ -268,7 +269,7 @@ def _unsupported_mode(world: IntegrationWorld) -> Finding:
     )
 
 
-def _missing(world: IntegrationWorld, reason: Reason, message: str) -> Finding:
+def _missing(world: Basis, reason: Reason, message: str) -> Finding:
     """Something it refers to is not there: that is wrong, or, right after its creation, not there yet."""
     return unknown(reason, message) if world.young else fails(reason, message)
 

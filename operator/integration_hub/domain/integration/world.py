@@ -7,18 +7,19 @@ is decided or written from a world can leak one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any, Self
 
 from integration_hub.api.conditions import READY
-from integration_hub.api.integration import IntegrationSpec, ProviderRef
+from integration_hub.api.integration import INTEGRATION, IntegrationSpec, ProviderRef
 from integration_hub.api.provider import AuthMode
 from integration_hub.domain import conditions
 from integration_hub.domain.config_schema import InvalidConfig, ValidConfig
 from integration_hub.domain.consent import Consent
 from integration_hub.domain.integration.facts import HealthFacts, Inputs
 from integration_hub.domain.provider import Examined
-from integration_hub.ports import Json, SecretState
+from integration_hub.ports import Json, Key, SecretState
 
 YOUNG_SECONDS = 5.0
 """Age up to which something that is missing counts as not there yet."""
@@ -75,15 +76,12 @@ class SecretFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class IntegrationWorld:
-    """One Integration and all that bears on it.
+class Basis:
+    """What an Integration rests on before a Secret is read or anything is called.
 
-    `previous` is its present status. `provider` is None where there is none. `config` and `address`
-    are None where the provider cannot be used. `mode` is the authentication mode asked for, None if
-    the provider has no such mode; `keys` what it needs from the Secret, None if the hub cannot send
-    it. `secret` is None on a look that did not read it; `secret_version` its resourceVersion by the
-    watch: empty when there is none, None when unknown. `tick` is monotonic seconds, `jitter` in
-    [0, 1).
+    A call and a probe are both judged by it, so that they never disagree. `previous` is its present
+    status. `provider` is None where there is none. `config` and `address` are None where the provider
+    cannot be used. `mode` is the authentication mode asked for, None if the provider has no such mode.
     """
 
     namespace: str
@@ -93,20 +91,12 @@ class IntegrationWorld:
     created: str
     spec: IntegrationSpec
     previous: Mapping[str, Json]
-    test_requested: str
     provider: KnownProvider | None
     siblings: tuple[Sibling, ...]
     config: ValidConfig | InvalidConfig | None
     address: Address | AddressProblem | None
     mode: AuthMode | None
-    keys: tuple[str, ...] | None
-    secret: SecretFacts | None
-    secret_version: str | None
-    facts: HealthFacts
-    consent: Consent
     now: datetime
-    tick: float
-    jitter: float
 
     @property
     def young(self) -> bool:
@@ -117,10 +107,38 @@ class IntegrationWorld:
         return abs((self.now - datetime.fromisoformat(self.created)).total_seconds()) < YOUNG_SECONDS
 
     @property
+    def key(self) -> Key:
+        return Key(INTEGRATION.kind, self.namespace, self.name)
+
+    @property
     def secret_name(self) -> str:
         """Name of the Secret that the spec refers to, or empty."""
         reference = self.spec.credentials.secret_ref
         return reference.name if reference is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationWorld(Basis):
+    """One Integration and all that bears on it.
+
+    `keys` is what its mode needs from the Secret, None if the hub cannot send it. `secret` is None on
+    a look that did not read it; `secret_version` its resourceVersion by the watch: empty when there is
+    none, None when unknown. `tick` is monotonic seconds, `jitter` in [0, 1).
+    """
+
+    test_requested: str
+    keys: tuple[str, ...] | None
+    secret: SecretFacts | None
+    secret_version: str | None
+    facts: HealthFacts
+    consent: Consent
+    tick: float
+    jitter: float
+
+    @classmethod
+    def on(cls, basis: Basis, **rest: Any) -> Self:
+        """A world on this basis; `rest` are its own fields."""
+        return cls(**{each.name: getattr(basis, each.name) for each in fields(Basis)}, **rest)
 
     @property
     def recorded(self) -> Inputs:
