@@ -48,15 +48,15 @@ def build(module: Module, into: Path, report: Report) -> dict[str, Path]:
     return {name: into / name for name in module.components}
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
+def _environment(module: Module) -> dict[str, str]:
+    return {**os.environ, "CGO_ENABLED": "1" if module.cgo else "0", "GOWORK": "off"}
 
 
 def _count_packages(module: Module) -> int:
     listed = subprocess.run(
-        ["go", "list", "-deps", module.package],
+        ["go", "list", "-deps", "-tags", ",".join(module.tags), module.package],
         cwd=module.directory,
-        env=_environment(),
+        env=_environment(module),
         capture_output=True,
         text=True,
         check=False,
@@ -67,11 +67,12 @@ def _count_packages(module: Module) -> int:
 
 
 def _compile(module: Module, binary: Path, total: int, report: Report) -> None:
-    flags = ["-trimpath", "-v", "-ldflags", module.linker_flags, "-o", str(binary)]
+    flags = ["-trimpath", "-v", "-tags", ",".join(module.tags)]
+    flags += ["-ldflags", module.linker_flags, "-o", str(binary)]
     process = subprocess.Popen(
         ["go", "build", *flags, module.package],
         cwd=module.directory,
-        env=_environment(),
+        env=_environment(module),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -33,12 +33,17 @@ class Archive:
 
 @dataclasses.dataclass(frozen=True)
 class Module:
-    """A pinned Go module in this repository and the components its one binary can be (by its name)."""
+    """A pinned Go module in this repository and the components its one binary can be (by its name).
+
+    `tags` are Go build tags; `cgo` is for the few programs that carry C code and need a C compiler.
+    """
 
     directory: Path
     package: str
     components: tuple[str, ...]
     stamps: Mapping[str, str]
+    tags: tuple[str, ...] = ()
+    cgo: bool = False
 
     @property
     def linker_flags(self) -> str:
