@@ -7,14 +7,14 @@ what a probe finds in order, or the other way round.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from integration_hub.api.errors import ErrorCode
 from integration_hub.api.integration import INTEGRATION, IntegrationSpec
-from integration_hub.api.provider import OAuthConfig
+from integration_hub.api.provider import AuthMode, AuthType, ProviderSpec
 from integration_hub.api.reasons import Reason
 from integration_hub.domain import integration as decisions
 from integration_hub.domain import url
@@ -156,19 +156,16 @@ class Linker:
             return config, AddressProblem(
                 f"The provider's address is refused: {target.message}", unreadable=True
             )
-        further = self._token_hosts(provider, spec, config.values, namespace)
+        mode = auth.mode_of(declared, spec.auth_type)
+        further = self._further_hosts(declared, mode, config.values, namespace)
         return config, Address(target.authority, tuple(dict.fromkeys((target.authority, *further))))
 
-    def _token_hosts(
-        self, provider: KnownProvider, spec: IntegrationSpec, config: Mapping[str, Json], namespace: str
+    def _further_hosts(
+        self, spec: ProviderSpec, mode: AuthMode | None, config: Mapping[str, Json], namespace: str
     ) -> tuple[str, ...]:
-        """Hosts of the token endpoints, for the modes that send credentials there."""
-        declared = provider.examined.spec
-        mode = auth.mode_of(declared, spec.auth_type)
-        if mode is None or declared.oauth is None or decisions.as_sent(mode) is mode:
-            return ()
+        """Hosts beside the base's that this mode sends credentials to: those of its token endpoints."""
         found = []
-        for template in _endpoints(declared.oauth):
+        for template in _endpoints(spec, mode):
             address = filled_url(template, config=config, expressions=self._expressions)
             target = (
                 url.parse(address, trust="tenant", namespace=namespace) if isinstance(address, str) else None
@@ -227,8 +224,24 @@ def by_age(found: Observed) -> tuple[str, str]:
     return found.age
 
 
-def _endpoints(oauth: OAuthConfig) -> Sequence[str]:
-    return tuple(each for each in (oauth.token_url, oauth.revoke_url) if each)
+def _endpoints(spec: ProviderSpec, mode: AuthMode | None) -> Iterator[str]:
+    """Addresses, as templates, that a mode sends credentials to; those below the base are left out."""
+    if mode is None:
+        return
+    found: list[str | None] = []
+    oauth = spec.oauth if mode.type in (AuthType.OAUTH2, AuthType.OAUTH2_CLIENT_CREDENTIALS) else None
+    if oauth is not None:
+        found += [oauth.token_url, oauth.refresh_url, oauth.revoke_url]
+        found.append(oauth.account.path if oauth.account is not None else None)
+    rotation = mode.rotation
+    requests = (
+        mode.login,
+        mode.jwt.request if mode.jwt is not None else None,
+        rotation.request if rotation is not None else None,
+        rotation.revoke if rotation is not None else None,
+    )
+    found += [request.url for request in requests if request is not None]
+    yield from (address for address in found if address and not address.startswith("/"))
 
 
 def _revoked(status: Mapping[str, Json]) -> str:
