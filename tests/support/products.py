@@ -93,7 +93,10 @@ class Products:
         )
         found = sorted(
             json.loads(answer)["items"],
-            key=lambda each: (each["metadata"]["creationTimestamp"], int(each["metadata"]["resourceVersion"])),
+            key=lambda each: (
+                each["metadata"]["creationTimestamp"],
+                int(each["metadata"]["resourceVersion"]),
+            ),
         )
         return [(each["type"], each["reason"]) for each in found]
 
