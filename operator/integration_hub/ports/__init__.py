@@ -52,9 +52,12 @@ from integration_hub.ports.cluster import (
     Resource,
 )
 from integration_hub.ports.credentials import (
+    CredentialFacts,
+    CredentialKeeper,
     CredentialProblem,
     CredentialSource,
     Presented,
+    RotationStage,
     Signer,
 )
 from integration_hub.ports.egress import (
@@ -150,6 +153,8 @@ __all__ = [
     "Cluster",
     "ClusterReader",
     "ClusterWriter",
+    "CredentialFacts",
+    "CredentialKeeper",
     "CredentialProblem",
     "CredentialSource",
     "Destination",
@@ -192,6 +197,7 @@ __all__ = [
     "Resolution",
     "Resolver",
     "Resource",
+    "RotationStage",
     "SecretRead",
     "SecretState",
     "SecretText",
