@@ -120,8 +120,8 @@ class JwtBearer(Model):
     key_id: Template = Field(default="", description="Its `kid` header, a template; none if empty.")
     claims: HeaderValues = Field(
         default_factory=dict,
-        description="Its claims, templates over `config` and `secret`; iat, exp and jti are added, those that "
-        "come out empty left out.",
+        description="Its claims, templates over `config`, `secret`; iat, exp and jti are added; those that "
+        "come out empty are left out.",
     )
     lifetime_seconds: int = Field(default=300, description="Its life.", ge=10, le=86_400)
     backdate_seconds: int = Field(
