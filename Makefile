@@ -53,6 +53,11 @@ lock: $(VENV)/.ready ## Renew the lock files after a change of dependencies
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group dev -o requirements-dev.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --group pyproject.toml:build -o requirements-build.lock
 
+test-servers: controlplane ## Hold the hub against third-party servers; needs Go, a C compiler, a JDK with Maven, and Node
+	@$(BIN)/python tools/controlplane build helm
+	@$(BIN)/python tools/servers
+	@$(BIN)/pytest --timeout 600 tests/servers
+
 faults: controlplane ## Break the control plane on purpose, N rounds (N=10)
 	@for round in $$(seq $(N)); do \
 		echo "== faults: round $$round of $(N)"; \
