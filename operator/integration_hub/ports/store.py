@@ -2,7 +2,8 @@
 
 Small protocols by subject; one store fulfils them all. Times are aware UTC. Whatever is recorded by
 a plain method is buffered and durable within a second (a kill -9 may lose that second); whatever is
-awaited is committed when it returns. Methods raise StoreError when the database cannot be used.
+awaited is committed when it returns. What a process recorded, it finds again at once. Methods that are
+awaited raise StoreError when the database cannot be used; recording never raises and never waits.
 """
 
 from __future__ import annotations
@@ -101,13 +102,21 @@ class CallLog(Protocol):
     async def call_figures(
         self, namespace: str, uids: Sequence[str], *, since: datetime | None = None
     ) -> Mapping[str, CallFigures]:
-        """By Integration uid; those without a call are left out. `uids` empty: all of the namespace."""
+        """By Integration uid; those without a call are left out. `uids` empty: all of the namespace.
+
+        Sums are kept by the minute: `since` counts from the beginning of its minute.
+        """
         ...
 
-    async def call_series(self, uid: str, *, since: datetime) -> Sequence[FiguresPoint]: ...
+    async def call_series(self, uid: str, *, since: datetime) -> Sequence[FiguresPoint]:
+        """The minutes that saw a call, oldest first, from the one of `since` on."""
+        ...
 
     async def forget_integration(self, uid: str) -> None:
-        """The Integration is gone: drop its figures, health, breaker and windows; logs age by themselves."""
+        """The Integration is gone: drop its figures, health, breaker and windows; logs age by themselves.
+
+        Its windows are those with the key `uid` or `uid/...`.
+        """
         ...
 
 
@@ -169,7 +178,9 @@ class HealthWindow:
 class HealthLog(Protocol):
     def record_health(self, point: HealthPoint) -> None: ...
 
-    async def health_windows(self, uids: Sequence[str], *, since: datetime) -> Mapping[str, HealthWindow]: ...
+    async def health_windows(self, uids: Sequence[str], *, since: datetime) -> Mapping[str, HealthWindow]:
+        """By uid; those without a check are left out. `since` counts from the beginning of its minute."""
+        ...
 
 
 # --------------------------------------------------------------------------- state shared by replicas
@@ -187,7 +198,11 @@ class Windows(Protocol):
     """Sliding windows of calls, shared by all replicas, remembered over restarts."""
 
     async def take(self, key: str, limits: Sequence[WindowLimit], now: datetime) -> float:
-        """Count one call if every limit allows it: 0.0. Else seconds until it may be tried again."""
+        """Count one call if every limit allows it: 0.0. Else seconds until it may be tried again.
+
+        Never lets more through than a limit says. A window of up to 1,000 calls is kept to the millisecond;
+        beyond that a call may count up to a 500th of the window too long.
+        """
         ...
 
     async def hold(self, key: str, until: datetime) -> None:
@@ -232,7 +247,9 @@ class Locks(Protocol):
 class OneTime(Protocol):
     """Values that may be used once, such as an OAuth state. Keyed by a hash: the store never has the key."""
 
-    async def put_once(self, digest: str, value: str, expires: datetime) -> None: ...
+    async def put_once(self, digest: str, value: str, expires: datetime) -> None:
+        """Keep `value` until then; one that is already kept by that digest is replaced."""
+        ...
 
     async def take_once(self, digest: str, now: datetime) -> str | None:
         """The value, and gone; None if there is none, it was used, or it has expired."""
@@ -252,7 +269,10 @@ class IdempotencyKeys(Protocol):
     async def begin(
         self, caller: str, key: str, fingerprint: str, expires: datetime
     ) -> Literal["new", "running"] | KeptAnswer:
-        """`new`: go on, and `finish`. `running`: another request with it is under way."""
+        """`new`: go on, and `finish`. `running`: another request with it is under way.
+
+        One whose process died is taken for under way for five minutes, then the key may be used again.
+        """
         ...
 
     async def finish(self, caller: str, key: str, answer: KeptAnswer) -> None: ...
@@ -273,7 +293,9 @@ class Wakeup:
 
 
 class Wakeups(Protocol):
-    async def wake(self, wakeup: Wakeup) -> None: ...
+    async def wake(self, wakeup: Wakeup) -> None:
+        """Tell whoever drains. One row per object; the last reason stands."""
+        ...
 
     async def drain(self, limit: int = 1000) -> Sequence[Wakeup]:
         """Take what is there, and gone: only the leader drains."""
