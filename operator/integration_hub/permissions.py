@@ -1,7 +1,8 @@
 """What the hub may do in a cluster, as data: the one source of the chart's RBAC and of its proof.
 
 Least privilege: no wildcard, no cluster-wide read of Secrets, no write outside our own kinds but
-Events, one Lease, two ConfigMaps by name, and (in served namespaces only) `patch` of Deployments.
+Events, one Lease, two ConfigMaps by name, and (in served namespaces only) Secrets that the hub owns
+and `patch` of Deployments.
 """
 
 from __future__ import annotations
@@ -65,6 +66,12 @@ OWN_NAMESPACE = (
 
 TENANT = (
     Permission(("",), ("secrets",), READ, "read the credentials that Integrations name"),
+    Permission(
+        ("",),
+        ("secrets",),
+        ("create", "update", "delete"),
+        "keep what the hub obtains in Secrets that it owns (intg-NAME-hub), and no other",
+    ),
     Permission(("apps",), ("deployments",), (*READ, "patch"), "see rollouts; heal by patching"),
     Permission(("apps",), ("replicasets",), ("get", "list"), "see what a rollout replaces"),
     Permission(("autoscaling",), ("horizontalpodautoscalers",), ("get", "list"), "respect autoscalers"),

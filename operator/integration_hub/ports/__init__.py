@@ -67,9 +67,12 @@ from integration_hub.ports.egress import (
     HttpFailure,
     HttpRequest,
     HttpResponse,
+    HttpStream,
     PinnedRequest,
     Resolution,
     Resolver,
+    StreamBrokenError,
+    StreamingEgress,
     Transport,
 )
 from integration_hub.ports.expressions import (
@@ -85,11 +88,17 @@ from integration_hub.ports.identity import (
 )
 from integration_hub.ports.link import Link, NoLink
 from integration_hub.ports.problem import Problem
+from integration_hub.ports.response_cache import CacheLook, ResponseCache
 from integration_hub.ports.secrets import (
+    OwnedSecrets,
+    SecretDraft,
     SecretRead,
     Secrets,
     SecretState,
     SecretText,
+    SecretVersions,
+    SecretWrite,
+    SecretWriteState,
 )
 from integration_hub.ports.store import (
     AuditLog,
@@ -140,6 +149,7 @@ __all__ = [
     "Authorizer",
     "BreakerRow",
     "Breakers",
+    "CacheLook",
     "CallAnswer",
     "CallFigures",
     "CallLog",
@@ -172,6 +182,7 @@ __all__ = [
     "HttpFailure",
     "HttpRequest",
     "HttpResponse",
+    "HttpStream",
     "IdempotencyKeys",
     "Json",
     "KeptAnswer",
@@ -186,6 +197,7 @@ __all__ = [
     "NotLeaderError",
     "ObjectMeta",
     "OneTime",
+    "OwnedSecrets",
     "PatchType",
     "PinnedRequest",
     "PortError",
@@ -197,14 +209,21 @@ __all__ = [
     "Resolution",
     "Resolver",
     "Resource",
+    "ResponseCache",
     "RotationStage",
+    "SecretDraft",
     "SecretRead",
     "SecretState",
     "SecretText",
+    "SecretVersions",
+    "SecretWrite",
+    "SecretWriteState",
     "Secrets",
     "Signer",
     "Store",
     "StoreError",
+    "StreamBrokenError",
+    "StreamingEgress",
     "Transport",
     "Wakeup",
     "Wakeups",

@@ -11,6 +11,14 @@ from integration_hub.adapters.kubernetes.cluster import KubernetesCluster
 from integration_hub.adapters.kubernetes.connection import Connection
 from integration_hub.adapters.kubernetes.events import EventRecorder
 from integration_hub.adapters.kubernetes.login import LoginError
-from integration_hub.adapters.kubernetes.secrets import KubernetesSecrets
+from integration_hub.adapters.kubernetes.secrets import KubernetesOwnedSecrets, KubernetesSecrets
 
-__all__ = ["Connection", "EventRecorder", "FeedLogin", "KubernetesCluster", "KubernetesSecrets", "LoginError"]
+__all__ = [
+    "Connection",
+    "EventRecorder",
+    "FeedLogin",
+    "KubernetesCluster",
+    "KubernetesOwnedSecrets",
+    "KubernetesSecrets",
+    "LoginError",
+]
