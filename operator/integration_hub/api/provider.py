@@ -28,7 +28,7 @@ from integration_hub.api.meta import (
     Url,
     Word,
 )
-from integration_hub.api.offerings import Endpoint, Entity, WebhookEvent, Widget
+from integration_hub.api.offerings import Batch, Endpoint, Entity, WebhookEvent, Widget
 
 __all__ = [
     "CLUSTER_INTEGRATION_PROVIDER",
@@ -97,6 +97,10 @@ class ProbeSpec(Model):
     path: Template = Field(default="/", description="Path (and query) appended to baseUrl.")
     headers: HeaderValues = Field(default_factory=dict, description="Headers of the probe alone.")
     body: str = Field(default="", description="Body of a POST probe, sent as it is.", max_length=4096)
+    classes: Annotated[list[ClassRule], Field(max_length=8)] = Field(
+        default_factory=list,
+        description="Rules for the probe's own answer, tried before the provider's.",
+    )
     interval_seconds: int = Field(
         default=60,
         description="Seconds between probes unless the Integration says otherwise; long where calls are "
@@ -195,6 +199,9 @@ class ProviderSpec(Model):
         description="A second, long limit, such as calls a year, which probes are counted against.",
     )
     supports: Support = Field(default_factory=Support, description="What it can do beyond single calls.")
+    batch: Batch | None = Field(
+        default=None, description="How several calls travel in one request, where supports.batch is true."
+    )
     endpoints: Annotated[list[Endpoint], ListMap(("name",)), Field(max_length=64)] = Field(
         default_factory=list, description="Named calls."
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from integration_hub.api.provider import ClassRule
+from integration_hub.api.provider import ClassRule, ProviderSpec
 from integration_hub.api.reasons import Reason
 from integration_hub.domain import placeholder
 from integration_hub.domain.concealment import Conceal, nothing
@@ -82,6 +82,17 @@ class Outcome:
     @property
     def lasting(self) -> bool:
         return self.reason in LASTING
+
+
+def rules(spec: ProviderSpec, *, probing: bool) -> Sequence[ClassRule]:
+    """The rules for an answer of this provider.
+
+    `probing`: it answers the provider's own probe (not another path that `spec.healthCheck` names). The
+    probe's rules know that answer alone, so no other call is judged by them.
+    """
+    if probing and spec.probe is not None:
+        return (*spec.probe.classes, *spec.classes)
+    return spec.classes
 
 
 def classify(

@@ -5,16 +5,18 @@ must be part of a host name, in a path or query it is percent-encoded, in a head
 control character. Only a template that *begins* with a placeholder lets its value be a whole URL
 (self-hosted systems: `{{ config.url }}`), and `url.parse` judges the result in every case.
 
-This module knows no engine: the caller hands in `Evaluate`, and `egress.compose` binds it to CEL.
+Rendering knows no engine: the caller hands in `Evaluate`; `evaluator` binds one to CEL and its variables.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from integration_hub.ports import ExpressionError, Expressions, Json
 
 _HOST_PART = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -93,6 +95,20 @@ def expressions(template: str) -> tuple[str, ...] | PlaceholderProblem:
     if isinstance(parts, PlaceholderProblem):
         return parts
     return tuple(part.source for part in parts if isinstance(part, Slot))
+
+
+def evaluator(expressions: Expressions, variables: Mapping[str, Json]) -> Evaluate:
+    """Bind CEL to the variables that a template may use."""
+    names = tuple(variables)
+
+    def evaluate(source: str) -> Json | PlaceholderProblem:
+        program = expressions.compile(source, names)
+        value = program if isinstance(program, ExpressionError) else program.evaluate(variables)
+        if isinstance(value, ExpressionError):
+            return PlaceholderProblem(f"{{{{ {source} }}}}: {value.message}")
+        return value
+
+    return evaluate
 
 
 def render_text(template: str, evaluate: Evaluate) -> str | PlaceholderProblem:

@@ -16,7 +16,8 @@ from integration_hub.api.reasons import Reason
 from integration_hub.domain import conditions, placeholder, url
 from integration_hub.domain.classification import CLASS_VARIABLES
 from integration_hub.domain.conditions import ConditionReport, Finding, fails, holds
-from integration_hub.domain.config_schema import ConfigSchema, SchemaProblem
+from integration_hub.domain.config_schema import ConfigSchema
+from integration_hub.domain.json_schema import SchemaProblem
 from integration_hub.ports import ExpressionError, Expressions, Json
 
 TEMPLATE_VARIABLES = ("config",)
@@ -50,10 +51,10 @@ class Examined:
 def examine(spec: ProviderSpec, expressions: Expressions) -> Examined:
     """Compile and parse everything that a provider declares, once for all who use it."""
     config = ConfigSchema.read(spec.config_schema)
-    credentials = ConfigSchema.read(spec.credentials_schema)
+    credentials = ConfigSchema.read(spec.credentials_schema, "credentialsSchema")
     problems = [
-        *_schema_problems("configSchema", config),
-        *_schema_problems("credentialsSchema", credentials),
+        *_schema_problems(config),
+        *_schema_problems(credentials),
         *_address_problems(spec),
         *_expression_problems(spec, expressions),
     ]
@@ -106,9 +107,9 @@ def report(
     return status, told
 
 
-def _schema_problems(field: str, read: ConfigSchema | SchemaProblem) -> Iterator[ProviderProblem]:
+def _schema_problems(read: ConfigSchema | SchemaProblem) -> Iterator[ProviderProblem]:
     if isinstance(read, SchemaProblem):
-        yield ProviderProblem(Reason.SCHEMA_INVALID, f"spec.{read.message.replace('configSchema', field, 1)}")
+        yield ProviderProblem(Reason.SCHEMA_INVALID, f"spec.{read.message}")
 
 
 def _address_problems(spec: ProviderSpec) -> Iterator[ProviderProblem]:

@@ -12,10 +12,9 @@ from integration_hub.domain.config_schema import (
     MAX_PROBLEMS,
     ConfigSchema,
     InvalidConfig,
-    SchemaProblem,
     ValidConfig,
-    normalise,
 )
+from integration_hub.domain.json_schema import SchemaProblem, normalise
 
 SHORT = {
     "apiEndpoint": {"type": "string", "required": True, "description": "API base URL."},
@@ -36,7 +35,7 @@ def problems(written: dict[str, Any], config: dict[str, Any]) -> str:
 
 
 def test_the_short_form_becomes_json_schema() -> None:
-    assert normalise(SHORT) == {
+    assert normalise(SHORT, field="configSchema") == {
         "type": "object",
         "properties": {
             "apiEndpoint": {"type": "string", "description": "API base URL."},
@@ -93,7 +92,7 @@ def test_defaults_reach_into_objects_that_are_there() -> None:
     ids=["empty", "full", "bare", "short with odd names", "short with a field called type", "full with one"],
 )
 def test_the_two_forms_are_told_apart(written: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert normalise(written) == expected
+    assert normalise(written, field="configSchema") == expected
 
 
 @pytest.mark.parametrize(
