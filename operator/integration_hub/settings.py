@@ -5,26 +5,39 @@ Only `wiring.py` and the doors read them; every room is handed the values it nee
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-Role = Literal["operator"]
+Role = Literal["operator", "gateway"]
 CommaList = Annotated[tuple[str, ...], NoDecode]
+PREFIX = "INTEGRATION_HUB_"
+
+
+def _also(variable: str) -> AliasChoices:
+    """A setting that people know by another variable too; ours wins where both are set."""
+    ours = {"PORT": "GATEWAY_PORT"}.get(variable, variable)
+    return AliasChoices(ours.lower(), f"{PREFIX}{ours}", variable)
 
 
 class Settings(BaseSettings):
-    """How one process runs. Lists are comma-separated in the environment."""
+    """How one process runs. Lists are comma-separated in the environment.
 
-    model_config = SettingsConfigDict(env_prefix="INTEGRATION_HUB_", frozen=True, extra="ignore")
+    What is secret is a SecretStr: it does not show in a repr, and no message about it holds its value.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
 
     roles: Annotated[tuple[Role, ...], NoDecode] = Field(
-        default=("operator",), description="Roles of this process."
+        default=("operator", "gateway"), description="Roles of this process."
     )
     namespace: str = Field(
         default="integration-hub", description="The hub's own namespace: its Lease and storm brake live here."
@@ -84,6 +97,93 @@ class Settings(BaseSettings):
     egress_connections: int = Field(
         default=100, ge=1, le=10_000, description="Most outbound connections at once."
     )
+    egress_keepalive_seconds: float = Field(
+        default=30, ge=0, le=3600, description="How long an idle outbound connection is kept open."
+    )
+    store_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL, `postgresql://user:password@host/database`; SQLite in data_dir when absent.",
+    )
+    store_connections: int = Field(
+        default=10, ge=1, le=200, description="Most connections to PostgreSQL of this process."
+    )
+    data_dir: Path = Field(
+        default=Path("integration-hub-data"), description="Folder of the SQLite database; made when absent."
+    )
+    request_log_days: int = Field(default=14, ge=1, le=3650, description="How long logs of calls are kept.")
+    request_log_rows: int = Field(
+        default=1_000_000, ge=1000, description="Most logged calls kept; the oldest go first."
+    )
+    audit_days: int = Field(default=365, ge=1, le=3650, description="How long the audit trail is kept.")
+    encryption_mode: Literal["sealed", "none"] = Field(
+        default="sealed",
+        description="`sealed`: what the hub obtains is stored encrypted, and without a key it is not ready; "
+        "`none`: stored as any other Secret.",
+    )
+    token_encryption_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=_also("TOKEN_ENCRYPTION_KEY"),
+        description="Key that seals, 32 bytes as 64 hexadecimal digits.",
+    )
+    token_encryption_old_keys: SecretStr | None = Field(
+        default=None,
+        validation_alias=_also("TOKEN_ENCRYPTION_OLD_KEYS"),
+        description="Earlier keys, comma-separated: they open what they sealed, which is then sealed anew.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=_also("REDIS_URL"),
+        description="Redis that replicas share cached answers in; in process when absent.",
+    )
+    cache_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=0, description="Most bytes of cached answers held in process."
+    )
+    gateway_host: str = Field(default="0.0.0.0", description="Address of the HTTP API.")
+    gateway_port: int = Field(
+        default=8000,
+        ge=0,
+        le=65_535,
+        validation_alias=_also("PORT"),
+        description="Port of the HTTP API; 0 picks a free one.",
+    )
+    public_url: str = Field(
+        default="",
+        max_length=512,
+        pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$",
+        description="Where browsers and vendors reach the HTTP API, such as `https://hub.example.com`.",
+    )
+    gateway_audience: str = Field(
+        default="integration-hub",
+        min_length=1,
+        description="Audience of ServiceAccount tokens.",
+    )
+    gateway_allowed_cidrs: CommaList = Field(
+        default=(), description="Networks whose clients may use the HTTP API; empty means all."
+    )
+    gateway_trusted_proxies: CommaList = Field(
+        default=(), description="Networks of proxies whose X-Forwarded-For is believed."
+    )
+    caller_requests_per_second: float = Field(
+        default=50, gt=0, description="Requests per second that one caller may make."
+    )
+    caller_burst: int = Field(default=100, ge=1, description="Requests that one caller may make at once.")
+    gateway_max_body_bytes: int = Field(
+        default=10 * 1024 * 1024, ge=1024, description="Longest request body that is not streamed."
+    )
+    gateway_read_seconds: float = Field(
+        default=10, gt=0, le=300, description="Time for a request's head, and between parts of its body."
+    )
+    oidc_issuer: str = Field(default="", description="OIDC issuer whose tokens are taken, such as PassPort.")
+    oidc_jwks_url: str = Field(
+        default="", description="Its keys; by default those that its discovery document names."
+    )
+    oidc_audience: str = Field(
+        default="integration-hub", min_length=1, description="Audience that those tokens are made for."
+    )
+    static_keys: SecretStr | None = Field(
+        default=None,
+        description="Callers without Kubernetes, comma-separated `name=sha256:<64 hexadecimal digits>`.",
+    )
     catalogue_install: bool = Field(
         default=True, description="Whether the leader applies the bundled providers."
     )
@@ -96,7 +196,16 @@ class Settings(BaseSettings):
         default=4, ge=0, le=60, description="Time that work in hand has after SIGTERM."
     )
 
-    @field_validator("roles", "watch_namespaces", "pod_ips", "egress_allow", "egress_deny", mode="before")
+    @field_validator(
+        "roles",
+        "watch_namespaces",
+        "pod_ips",
+        "egress_allow",
+        "egress_deny",
+        "gateway_allowed_cidrs",
+        "gateway_trusted_proxies",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
@@ -129,3 +238,25 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError(f"{name}={address}: {address!r} is no IP address") from None
         return {name.lower(): address for name, _, address in pairs}
+
+    @field_validator("gateway_allowed_cidrs", "gateway_trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ip_network(text)
+            except ValueError:
+                raise ValueError(f"{text!r} is no network such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("token_encryption_key", "token_encryption_old_keys")
+    @classmethod
+    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
+        """Never with the value in the message: a key that is wrong by one digit is still a secret."""
+        for position, key in enumerate(value.get_secret_value().split(",") if value else (), start=1):
+            if not re.fullmatch(r"[0-9a-fA-F]{64}", key.strip()):
+                raise ValueError(
+                    f"key {position} is not 64 hexadecimal digits (32 bytes); "
+                    "`openssl rand -hex 32` makes one"
+                )
+        return value
