@@ -60,18 +60,22 @@ class RotationStage(StrEnum):
 class CredentialFacts:
     """What may be known of a connection's credentials without seeing them; all of it may be shown.
 
-    `version` is that of the Secrets they come from, and changes with any of them. `expires_at`: when
-    they stop working. `refresh_at`: when newer ones are due, None where nothing is ever refreshed; in
-    the past where a first token has yet to be obtained. `rotated_at`: since when the present key or
-    grant is in use. `rotatable`: whether the provider declares how, and the hub may write the result.
+    `version` is that of the Secrets they come from, and changes with any of them; `secret_version` that
+    of the one the spec names alone. `expires_at`: when they stop working. `refresh_at`: when newer ones
+    are due, None where nothing is ever refreshed; in the past where a first token has yet to be
+    obtained. `rotated_at`: since when the present key or grant is in use. `rotatable`: whether the
+    provider declares how, and the hub may write the result. `revocable`: whether the hub holds a grant
+    that must be ended at the far end when the Integration goes.
     """
 
     version: str = ""
+    secret_version: str = ""
     expires_at: datetime | None = None
     refresh_at: datetime | None = None
     rotated_at: datetime | None = None
     sealed: bool = False
     rotatable: bool = False
+    revocable: bool = False
     stage: RotationStage = RotationStage.NONE
     account_id: str = ""
 
