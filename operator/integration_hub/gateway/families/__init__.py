@@ -1,0 +1,17 @@
+"""The families of paths, each with the spelling that its seed gave it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from integration_hub.gateway.families.discovery import DiscoveryRoutes
+from integration_hub.gateway.families.providers import ProviderRoutes
+from integration_hub.gateway.parts import GatewayParts
+
+
+def routers(parts: GatewayParts) -> list[APIRouter]:
+    """All routers, static paths before those with ids (C-03)."""
+    return [
+        ProviderRoutes(parts).router(),
+        DiscoveryRoutes(parts).router(),
+    ]

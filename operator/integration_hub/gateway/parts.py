@@ -1,0 +1,77 @@
+"""What the gateway is made of: ports and operations that the composition root hands in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import Protocol
+
+from integration_hub.operations.provider import Providers
+from integration_hub.ports import Authenticator, Clock, Entropy, IdempotencyKeys, Json
+
+Network = IPv4Network | IPv6Network
+
+
+class GatewayMetrics(Protocol):
+    """The figures that the gateway keeps (`metrics.Metrics` has them)."""
+
+    def observe_request(self, caller: str, route: str, method: str, status: int, seconds: float) -> None:
+        """One answer. `caller` is a kind of caller, `route` the path as declared: both are bounded."""
+        ...
+
+    def count_refusal(self, why: str) -> None:
+        """Suspicious: `authentication`, `authorization`, `address` or `rate`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayLimits:
+    """How much one caller, one address and one request may take.
+
+    Rates are per second, with bursts. `address_*` count what comes without a valid token. `allowed` empty:
+    from everywhere. `trusted_proxies` are those whose X-Forwarded-For is believed.
+    """
+
+    caller_rate: float = 50.0
+    caller_burst: int = 200
+    address_rate: float = 5.0
+    address_burst: int = 50
+    body_bytes: int = 1024 * 1024
+    body_seconds: float = 30.0
+    body_idle_seconds: float = 10.0
+    remembered: int = 10_000
+    allowed: tuple[Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
+    idempotency_seconds: int = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What a caller can ask for."""
+
+    providers: Providers
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What /healthz or /readyz tells: whether all is well, and the report."""
+
+    ok: bool
+    report: Json
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayParts:
+    """All of it. `live` and `ready` are the hub's own probes."""
+
+    authenticator: Authenticator
+    operations: Operations
+    idempotency: IdempotencyKeys
+    clock: Clock
+    entropy: Entropy
+    live: Callable[[], Probe]
+    ready: Callable[[], Probe]
+    metrics: GatewayMetrics | None = None
+    limits: GatewayLimits = field(default_factory=GatewayLimits)
+    version: str = ""
