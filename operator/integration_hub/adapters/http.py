@@ -5,26 +5,29 @@ while the Host header, SNI and the certificate's name stay the ones of the host.
 aiohttp's is ever asked, and its pool of kept-alive connections is keyed by address, port and
 certificate name: a connection is reused only by requests whose own check allowed that address.
 
-No redirects, no proxy, no cookies, no decompression, no environment. The answer's head is bounded
-by aiohttp's parser, its body by us; what comes after the bound is not read, the connection dropped.
+No redirects, no proxy, no cookies, no environment. The answer's head is bounded by aiohttp's parser,
+its body by us, unpacked or not; what comes after the bound is not read, the connection dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from integration_hub import __version__
-from integration_hub.ports import Failure, HttpFailure, HttpResponse, PinnedRequest
+from integration_hub.adapters.http_body import AiohttpStream, Upload, headers_of, read_gzip, read_plain
+from integration_hub.ports import Failure, HttpFailure, HttpResponse, HttpStream, PinnedRequest
 
 MAX_HEADER_LINE = 8_190
 MAX_HEADERS = 128
 MAX_ADDRESSES_TRIED = 4
-_CHUNK = 16_384
+_GZIP = ("gzip", "x-gzip")
 
 
 class AiohttpTransport:
@@ -63,6 +66,32 @@ class AiohttpTransport:
             )
         return HttpFailure(outcome.failure, outcome.message, loop.time() - started)
 
+    async def open(
+        self, request: PinnedRequest, body: AsyncIterable[bytes] | None = None
+    ) -> HttpStream | HttpFailure:
+        """See `ports.Transport.open`. Another address is tried as in `exchange`: nothing was sent then."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        addresses = request.addresses[:MAX_ADDRESSES_TRIED]
+        outcome: HttpStream | HttpFailure = HttpFailure(Failure.CONNECT, f"{request.host} has no address")
+        for tried, address in enumerate(addresses, start=1):
+            connect_seconds = request.timeout_seconds
+            if tried < len(addresses):
+                connect_seconds = min(connect_seconds / 2, 5.0)
+            try:
+                outcome = await self._begin(request, address, connect_seconds, body, started)
+                break
+            except _NotConnectedError as error:
+                outcome = error.failure
+        if isinstance(outcome, HttpFailure):
+            return HttpFailure(outcome.failure, outcome.message, loop.time() - started)
+        return outcome
+
+    def open_connections(self) -> tuple[int, int]:
+        """How many connections carry a request now, and how many are kept for the next."""
+        connector = self._session.connector if self._session is not None else None
+        return connector.counts() if isinstance(connector, _Connector) else (0, 0)
+
     async def close(self) -> None:
         """Close every connection."""
         if self._session is not None:
@@ -73,41 +102,78 @@ class AiohttpTransport:
         self, request: PinnedRequest, address: str, seconds: float, connect_seconds: float
     ) -> HttpResponse | HttpFailure:
         """One try at one address. Every error of the far end becomes a value."""
-        headers = {"Accept-Encoding": "identity", **request.headers, "Host": request.authority}
-        url = URL.build(
-            scheme=request.scheme,
-            host=address,
-            port=request.port,
-            path=request.path.partition("?")[0],
-            query_string=request.path.partition("?")[2],
-            encoded=True,
-        )
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=connect_seconds)
         try:
-            async with self._open().request(
-                request.method,
-                url,
-                headers=headers,
-                data=request.body or None,
-                allow_redirects=False,
-                server_hostname=request.host if request.scheme == "https" else None,
-                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=connect_seconds),
-            ) as answer:
-                body, truncated = await _read(answer, request.max_response_bytes)
+            async with self._ask(request, address, timeout, request.body or None) as answer:
+                headers = headers_of(answer)
+                if request.gzip and headers.get("content-encoding", "").lower() in _GZIP:
+                    body, truncated = await read_gzip(answer, request.max_response_bytes, headers)
+                else:
+                    body, truncated = await read_plain(answer, request.max_response_bytes)
                 if truncated:
                     answer.close()
-                return HttpResponse(answer.status, _headers(answer), body, truncated, 0.0)
+                return HttpResponse(answer.status, headers, body, truncated, 0.0)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _failure(request, error)
-            if failure.failure is Failure.CONNECT and isinstance(
-                error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
-            ):
-                raise _NotConnectedError(failure) from error
-            return failure
+            return _refused_or_failed(request, error)
+
+    async def _begin(
+        self,
+        request: PinnedRequest,
+        address: str,
+        connect_seconds: float,
+        body: AsyncIterable[bytes] | None,
+        started: float,
+    ) -> HttpStream | HttpFailure:
+        """One try at one address, until the head of the answer has come. Each piece sent buys more time."""
+        loop = asyncio.get_running_loop()
+        seconds = request.timeout_seconds
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds)
+        deadline = asyncio.timeout(seconds)
+        upload = None
+        if body is not None:
+            upload = Upload(body, request.body_length, lambda: deadline.reschedule(loop.time() + seconds))
+        try:
+            async with deadline:
+                data = upload.pieces() if upload is not None else (request.body or None)
+                answer = await self._ask(request, address, timeout, data)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if upload is not None and upload.error is not None:
+                raise upload.error from None
+            return _refused_or_failed(request, error)
+        return AiohttpStream(answer, loop.time() - started, seconds, lambda error: _broken(request, error))
+
+    def _ask(
+        self, request: PinnedRequest, address: str, timeout: aiohttp.ClientTimeout, data: Any
+    ) -> aiohttp.client._RequestContextManager:
+        path, _, query = request.path.partition("?")
+        headers = {
+            "Accept-Encoding": "gzip" if request.gzip else "identity",
+            **request.headers,
+            "Host": request.authority,
+        }
+        if request.body_length is not None:
+            headers["Content-Length"] = str(request.body_length)
+        return self._open().request(
+            request.method,
+            URL.build(
+                scheme=request.scheme,
+                host=address,
+                port=request.port,
+                path=path,
+                query_string=query,
+                encoded=True,
+            ),
+            headers=headers,
+            data=data,
+            allow_redirects=False,
+            server_hostname=request.host if request.scheme == "https" else None,
+            timeout=timeout,
+        )
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
+                connector=_Connector(
                     ssl=self._tls,
                     limit=self._connections,
                     keepalive_timeout=self._keep_alive_seconds,
@@ -134,6 +200,14 @@ class _NotConnectedError(Exception):
         self.failure = failure
 
 
+class _Connector(aiohttp.TCPConnector):
+    """aiohttp's pool, which tells how full it is."""
+
+    def counts(self) -> tuple[int, int]:
+        """Connections in use, and kept."""
+        return len(self._acquired), sum(len(kept) for kept in self._conns.values())
+
+
 class _NoResolver(aiohttp.abc.AbstractResolver):
     """A name reaching aiohttp would be a name nobody checked: a bug, so it fails."""
 
@@ -152,25 +226,22 @@ def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
     return context
 
 
-async def _read(answer: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """At most `limit` bytes of the body, and whether there was more."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in answer.content.iter_chunked(_CHUNK):
-        parts.append(part)
-        size += len(part)
-        if size > limit:
-            return b"".join(parts)[:limit], True
-    return b"".join(parts), False
+def _refused_or_failed(request: PinnedRequest, error: Exception) -> HttpFailure:
+    """The failure; raises _NotConnectedError where no connection came about."""
+    failure = _failure(request, error)
+    if failure.failure is Failure.CONNECT and isinstance(
+        error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
+    ):
+        raise _NotConnectedError(failure) from error
+    return failure
 
 
-def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    """Lower-case names; values of a repeated header joined by a comma."""
-    joined: dict[str, str] = {}
-    for name, value in answer.headers.items():
-        key = name.lower()
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
-    return joined
+def _broken(request: PinnedRequest, error: Exception) -> HttpFailure:
+    """Why a body that had begun did not go on."""
+    if isinstance(error, TimeoutError):
+        seconds = f"{request.timeout_seconds:.3g} s"
+        return HttpFailure(Failure.TIMEOUT, f"nothing more came from {request.host} for {seconds}")
+    return _failure(request, error)
 
 
 def _failure(request: PinnedRequest, error: Exception) -> HttpFailure:

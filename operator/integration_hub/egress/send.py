@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -26,6 +26,7 @@ from integration_hub.ports import (
     HttpFailure,
     HttpRequest,
     HttpResponse,
+    HttpStream,
     PinnedRequest,
     Resolution,
     Resolver,
@@ -72,7 +73,7 @@ class EgressLimits:
 
 @dataclass(slots=True)
 class GuardedEgress:
-    """`ports.Egress`. Build one per process; it belongs to one event loop."""
+    """`ports.StreamingEgress`. Build one per process; it belongs to one event loop."""
 
     transport: Transport
     resolver: Resolver
@@ -95,25 +96,78 @@ class GuardedEgress:
     async def send(self, request: HttpRequest) -> HttpResponse | HttpFailure:
         """See `ports.Egress.send`. The deadline covers waiting, resolving, connecting and reading."""
         started = self.monotonic()
+        target = self._target(request)
+        outcome: HttpResponse | HttpFailure
+        if isinstance(target, HttpFailure):
+            outcome, host = target, "(refused)"
+        else:
+            outcome, host = await self._send(request, target, started), target.host
+        outcome = replace(outcome, elapsed_seconds=self.monotonic() - started)
+        self._log.tell(request, host, outcome)
+        return outcome
+
+    async def open(
+        self, request: HttpRequest, body: AsyncIterable[bytes] | None = None
+    ) -> HttpStream | HttpFailure:
+        """See `ports.StreamingEgress.open`. The places among those under way are held until it is closed."""
+        started = self.monotonic()
+        target = self._target(request)
+        if isinstance(target, HttpFailure):
+            self._log.tell(request, "(refused)", target)
+            return target
+        async with AsyncExitStack() as places:
+            refused = await self._admit(request, target, started, places)
+            outcome = refused or await self._open(request, target, body, started)
+            if isinstance(outcome, HttpFailure):
+                outcome = replace(outcome, elapsed_seconds=self.monotonic() - started)
+                self._log.tell(request, target.host, outcome)
+                return outcome
+            self._log.tell(request, target.host, HttpResponse(outcome.status, {}, b"", False, 0.0))
+            return _HeldStream(outcome, places.pop_all())
+
+    def _target(self, request: HttpRequest) -> Target | HttpFailure:
         target = urls.parse(
             request.url,
             trust=request.destination.trust,
             namespace=request.destination.namespace,
             cluster_domain=self.cluster_domain,
         )
-        outcome: HttpResponse | HttpFailure
         if isinstance(target, UrlProblem):
-            outcome, host = HttpFailure(Failure.INVALID_URL, _sentence(target.message)), "(refused)"
-        else:
-            outcome, host = await self._admit(request, target, started), target.host
-        elapsed = self.monotonic() - started
-        outcome = replace(outcome, elapsed_seconds=elapsed)
-        self._log.tell(request, host, outcome)
-        return outcome
+            return HttpFailure(Failure.INVALID_URL, _sentence(target.message))
+        return target
+
+    async def _send(self, request: HttpRequest, target: Target, started: float) -> HttpResponse | HttpFailure:
+        async with AsyncExitStack() as places:
+            refused = await self._admit(request, target, started, places)
+            if refused is not None:
+                return refused
+            deadline = started + _seconds(request)
+            try:
+                async with asyncio.timeout(deadline - self.monotonic()):
+                    pinned = await self._pin(request, target, deadline)
+                    if isinstance(pinned, HttpFailure):
+                        return pinned
+                    return await self.transport.exchange(pinned)
+            except TimeoutError:
+                return _late(request, target)
+
+    async def _open(
+        self, request: HttpRequest, target: Target, body: AsyncIterable[bytes] | None, started: float
+    ) -> HttpStream | HttpFailure:
+        deadline = started + _seconds(request)
+        try:
+            async with asyncio.timeout(deadline - self.monotonic()):
+                pinned = await self._pin(request, target, deadline)
+        except TimeoutError:
+            return _late(request, target)
+        if isinstance(pinned, HttpFailure):
+            return pinned
+        return await self.transport.open(replace(pinned, timeout_seconds=_seconds(request)), body)
 
     async def _admit(
-        self, request: HttpRequest, target: Target, started: float
-    ) -> HttpResponse | HttpFailure:
+        self, request: HttpRequest, target: Target, started: float, places: AsyncExitStack
+    ) -> HttpFailure | None:
+        """Wait for a place, held by `places`. Only what was sent and not answered is the far end's fault."""
         problem = _header_problem(request)
         if problem:
             return HttpFailure(Failure.PROTOCOL, problem)
@@ -122,45 +176,32 @@ class GuardedEgress:
                 Failure.OVERLOADED,
                 f"{self._in_flight} requests are under way already; this one to {target.host} was not sent",
             )
-        deadline = started + min(max(request.timeout_seconds, 0.001), MAX_TIMEOUT_SECONDS)
         self._in_flight += 1
-        try:
-            return await self._in_turn(request, target, deadline)
-        finally:
-            self._in_flight -= 1
-
-    async def _in_turn(
-        self, request: HttpRequest, target: Target, deadline: float
-    ) -> HttpResponse | HttpFailure:
-        """Wait for a place, then send. Only what was sent and not answered is the far end's fault."""
+        places.callback(self._leave)
         lanes = (
             (self._by_namespace, request.destination.namespace),
             (self._by_host, (target.host, target.port)),
             (self._all, None),
         )
-        async with AsyncExitStack() as places:
-            try:
-                async with asyncio.timeout(deadline - self.monotonic()):
-                    for lane, key in lanes:
-                        await places.enter_async_context(lane.place(key))
-            except TimeoutError:
-                return HttpFailure(
-                    Failure.OVERLOADED,
-                    f"no place among the requests under way came free in time; this one to {target.host} was "
-                    "not sent",
-                )
-            try:
-                async with asyncio.timeout(deadline - self.monotonic()):
-                    return await self._guarded(request, target, deadline)
-            except TimeoutError:
-                return HttpFailure(
-                    Failure.TIMEOUT,
-                    f"{target.host} gave no complete answer within {request.timeout_seconds:g} s",
-                )
+        try:
+            async with asyncio.timeout(started + _seconds(request) - self.monotonic()):
+                for lane, key in lanes:
+                    await places.enter_async_context(lane.place(key))
+        except TimeoutError:
+            return HttpFailure(
+                Failure.OVERLOADED,
+                f"no place among the requests under way came free in time; this one to {target.host} was "
+                "not sent",
+            )
+        return None
 
-    async def _guarded(
+    def _leave(self) -> None:
+        self._in_flight -= 1
+
+    async def _pin(
         self, request: HttpRequest, target: Target, deadline: float
-    ) -> HttpResponse | HttpFailure:
+    ) -> PinnedRequest | HttpFailure:
+        """Resolve once and check every address."""
         if target.literal is not None:
             found: Resolution | HttpFailure = Resolution((str(target.literal),))
         else:
@@ -170,20 +211,20 @@ class GuardedEgress:
         refusal = self._refusal(request, target, found)
         if refusal:
             return HttpFailure(Failure.BLOCKED, refusal)
-        return await self.transport.exchange(
-            PinnedRequest(
-                method=request.method,
-                scheme="https" if target.scheme == "https" else "http",
-                host=target.host,
-                authority=target.authority,
-                port=target.port,
-                path=target.path,
-                addresses=found.addresses,
-                headers=request.headers,
-                body=request.body,
-                timeout_seconds=max(deadline - self.monotonic(), 0.001),
-                max_response_bytes=min(request.max_response_bytes, MAX_RESPONSE_BYTES),
-            )
+        return PinnedRequest(
+            method=request.method,
+            scheme="https" if target.scheme == "https" else "http",
+            host=target.host,
+            authority=target.authority,
+            port=target.port,
+            path=target.path,
+            addresses=found.addresses,
+            headers=request.headers,
+            body=request.body,
+            timeout_seconds=max(deadline - self.monotonic(), 0.001),
+            max_response_bytes=min(request.max_response_bytes, MAX_RESPONSE_BYTES),
+            gzip=request.gzip,
+            body_length=request.body_length,
         )
 
     def _refusal(self, request: HttpRequest, target: Target, found: Resolution) -> str:
@@ -211,6 +252,45 @@ class GuardedEgress:
             if target.needs_listing and not verdict.listed:
                 return f"{target.needs_listing}; otherwise {_ask(address, target.port)}"
         return ""
+
+
+@dataclass(slots=True)
+class _HeldStream:
+    """A stream and the places it takes."""
+
+    stream: HttpStream
+    places: AsyncExitStack
+
+    @property
+    def status(self) -> int:
+        return self.stream.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.stream.headers
+
+    @property
+    def elapsed_seconds(self) -> float:
+        return self.stream.elapsed_seconds
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        return self.stream.chunks()
+
+    async def close(self) -> None:
+        try:
+            await self.stream.close()
+        finally:
+            await self.places.aclose()
+
+
+def _seconds(request: HttpRequest) -> float:
+    return min(max(request.timeout_seconds, 0.001), MAX_TIMEOUT_SECONDS)
+
+
+def _late(request: HttpRequest, target: Target) -> HttpFailure:
+    return HttpFailure(
+        Failure.TIMEOUT, f"{target.host} gave no complete answer within {request.timeout_seconds:g} s"
+    )
 
 
 def _stays_home(host: str, found: Resolution) -> bool:

@@ -33,7 +33,8 @@ class CallRequest:
     `caller` is the user on whose behalf (empty: the hub itself). `trace` holds W3C `traceparent` and
     `tracestate`. `timeout_seconds` None: the Integration's. `wait_seconds`: how long a full budget may
     be waited for (0: fail at once). `cache_seconds` > 0: a GET's answer may come from, and is put
-    into, the response cache. `retry`: False where the caller repeats by itself (probes).
+    into, the response cache. `retry`: False where the caller repeats by itself (probes). `repeatable`: it
+    changes nothing although its method does not say so (a search by POST), so that it may be sent again.
     """
 
     method: str
@@ -51,6 +52,9 @@ class CallRequest:
     max_response_bytes: int = 8 * 1024 * 1024
     cache_seconds: int = 0
     retry: bool = True
+    repeatable: bool = False
+    probing: bool = False
+    body_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,8 @@ class Calls(Protocol):
     ) -> CallStream | CallAnswer:
         """The same with bodies passed through as they come, never held whole, and never repeated.
 
-        A CallAnswer where nothing can be streamed: it then carries a problem.
+        A CallAnswer where nothing can be streamed: it then carries a problem. What `body` raises while
+        it is sent is raised here.
         """
         ...
 

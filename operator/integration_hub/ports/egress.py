@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
+
+from integration_hub.ports.base import PortError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,12 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One outbound request. URL, headers and body may hold secrets: none is ever logged or shown by repr."""
+    """One outbound request. URL, headers and body may hold secrets: none is ever logged or shown by repr.
+
+    `gzip`: the answer may travel compressed; it is unpacked, up to `max_response_bytes`. `streamed`: the
+    body is handed over apart, as it comes, and `body` is empty: a signature cannot cover it.
+    `body_length`: of a streamed body, where it is known; else it travels in chunks.
+    """
 
     method: str
     url: str = field(repr=False)
@@ -32,6 +39,9 @@ class HttpRequest:
     body: bytes = field(default=b"", repr=False)
     timeout_seconds: float = 30.0
     max_response_bytes: int = 65_536
+    gzip: bool = False
+    streamed: bool = False
+    body_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,52 @@ class Egress(Protocol):
         ...
 
 
+class HttpStream(Protocol):
+    """An answer whose head has come and whose body has not. Whoever has it must `close` it.
+
+    Header names are lower-case. `elapsed_seconds` is the time until the head came.
+    """
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def elapsed_seconds(self) -> float: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, no faster than it is taken. Raises StreamBrokenError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go: a body that was not read to its end closes the connection. May be called twice."""
+        ...
+
+
+class StreamBrokenError(PortError):
+    """A body ended before its end. `failure.message` is fit for a user."""
+
+    def __init__(self, failure: HttpFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class StreamingEgress(Egress, Protocol):
+    """The way out for bodies of any length as well."""
+
+    async def open(
+        self, request: HttpRequest, body: AsyncIterable[bytes] | None = None
+    ) -> HttpStream | HttpFailure:
+        """As `send`, but bodies pass through as they come.
+
+        `timeout_seconds` is how long nothing may move: until the head comes, and from one piece to the
+        next. `body` needs `request.streamed`. What `body` itself raises is raised here.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """What a name stands for: its addresses in order of preference, and its canonical name if known."""
@@ -108,9 +164,17 @@ class PinnedRequest:
     body: bytes = field(repr=False)
     timeout_seconds: float
     max_response_bytes: int
+    gzip: bool = False
+    body_length: int | None = None
 
 
 class Transport(Protocol):
-    """The wire underneath `Egress`. Follows no redirect, uses no proxy, decompresses nothing."""
+    """The wire underneath `Egress`. Follows no redirect, uses no proxy, unpacks only what was asked for."""
 
     async def exchange(self, request: PinnedRequest) -> HttpResponse | HttpFailure: ...
+
+    async def open(
+        self, request: PinnedRequest, body: AsyncIterable[bytes] | None = None
+    ) -> HttpStream | HttpFailure:
+        """See `StreamingEgress.open`."""
+        ...

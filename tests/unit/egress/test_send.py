@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from integration_hub.ports import (
     HttpFailure,
     HttpRequest,
     HttpResponse,
+    HttpStream,
     PinnedRequest,
     Resolution,
 )
@@ -53,6 +54,11 @@ class Wire:
         if self.gate is not None:
             await self.gate.wait()
         return HttpResponse(200, {}, b"ok", False, 0.0)
+
+    async def open(
+        self, request: PinnedRequest, body: AsyncIterable[bytes] | None = None
+    ) -> HttpStream | HttpFailure:
+        raise AssertionError("nothing is streamed here")
 
 
 PUBLIC = "93.184.215.14"
