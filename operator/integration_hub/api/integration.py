@@ -32,6 +32,10 @@ Text = Annotated[str, Field(max_length=1024)]
 
 TEST_REQUESTED = f"{GROUP}/test-requested"
 """Annotation that asks for a connection test now; any value that is not in status.lastTest yet."""
+SKIP_CLEANUP = f"{GROUP}/skip-cleanup"
+"""Annotation of an object that is to go without anything outside being undone, if it is `true`."""
+RESTART_ON = f"{GROUP}/restart-on-rotation"
+"""Annotation of a Deployment: name of the projected Secret at whose rotation it is restarted."""
 
 
 class Environment(StrEnum):
@@ -101,6 +105,15 @@ class Rotation(Model):
     )
 
 
+class Projection(Model):
+    """A Secret that workloads use, kept up to date by the hub (Service Binding)."""
+
+    secret_name: ObjectName = Field(
+        description="Name of the Secret that the hub makes in this namespace; one that exists already and "
+        "is not the hub's is left alone."
+    )
+
+
 class Credentials(Model):
     """Where the secrets are. They never sit in a spec."""
 
@@ -111,6 +124,10 @@ class Credentials(Model):
         default=300, description="Refresh a token this many seconds before it expires.", ge=0, le=86_400
     )
     rotation: Rotation | None = Field(default=None, description="Rotation; none by default.")
+    project: Projection | None = Field(
+        default=None,
+        description="Hand the credentials in use to workloads: type, provider, host, uri and the values.",
+    )
 
 
 class Retry(Model):
@@ -296,6 +313,12 @@ class CredentialsStatus(Model):
     last_rotated_at: Timestamp | None = Field(default=None, description="When they were last replaced.")
     next_rotation_at: Timestamp | None = Field(default=None, description="When they are due for replacement.")
     rotation_due: bool = Field(default=False, description="Whether replacement is due.")
+    sealed: bool | None = Field(
+        default=None, description="Whether what the hub itself obtained is encrypted at rest."
+    )
+    projected_secret: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None, description="Secret that workloads use, made by the hub."
+    )
 
 
 class AcceptedProvider(Model):
@@ -377,7 +400,11 @@ INTEGRATION = KindInfo(
         Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why, in one stable word."),
         Column("Health", ".status.health.status", "Verdict of the probes.", priority=1),
         Column("Uptime", ".status.health.uptime", "Percent of successful checks.", "number", priority=1),
-        Column("Expires", ".status.credentials.expiresAt", "When credentials expire.", "date", priority=1),
+        Column("Expires", ".status.credentials.expiresAt", "When credentials expire.", priority=1),
+        Column("Refresh", ".status.credentials.nextRefreshAt", "When they are refreshed.", priority=1),
+        Column(
+            "Rotate", ".status.credentials.nextRotationAt", "When they are due for replacement.", priority=1
+        ),
         Column("Message", '.status.conditions[?(@.type=="Ready")].message', "What to do.", priority=1),
         Column("Age", ".metadata.creationTimestamp", "Time since creation.", "date"),
     ),

@@ -58,6 +58,16 @@ class Reason(StrEnum):
     AUTH_TYPE_UNSUPPORTED = "AuthTypeUnsupported", "the provider offers no such authentication mode"
     PENDING_AUTHORIZATION = "PendingAuthorization", "a person has to connect the account first"
 
+    TOKEN_VALID = "TokenValid", "the token works, and newer ones are obtained in time"
+    TOKEN_PENDING = "TokenPending", "a token is being obtained"
+    REFRESH_FAILED = "RefreshFailed", "no newer token can be obtained; the hub goes on trying"
+    ROTATION_DUE = "RotationDue", "the credentials are older than spec.credentials.rotation.interval"
+    CREDENTIALS_ROTATED = "CredentialsRotated", "a new key is in use, and the old one was ended"
+    ROTATION_FAILED = "RotationFailed", "a new key did not prove itself; the old one is in use"
+    PROJECTED = "Projected", "the Secret for workloads holds the credentials in use"
+    SECRET_NOT_OURS = "SecretNotOurs", "a Secret of that name exists and is not the hub's"
+    CLEANUP_ABANDONED = "CleanupAbandoned", "what is left at the outside system could not be undone"
+
     # Connection
     CONNECTED = "Connected", "the last probes succeeded"
     NO_PROBE = "NoProbe", "the provider declares no probe, so nothing is known"
@@ -76,6 +86,10 @@ class Reason(StrEnum):
     TIMEOUT = "Timeout", "no answer within timeoutSeconds"
     PROTOCOL_ERROR = "ProtocolError", "the answer was no valid HTTP"
     EGRESS_OVERLOADED = "EgressOverloaded", "too many calls wait to go out"
+    CIRCUIT_OPEN = "CircuitOpen", "too many calls in a row failed; none is made for a while"
+    CIRCUIT_CLOSED = "CircuitClosed", "calls go through again"
+    LATENCY_ANOMALOUS = "LatencyAnomalous", "answers take much longer than is usual for this connection"
+    ERRORS_ANOMALOUS = "ErrorsAnomalous", "far more calls fail than is usual for this connection"
     DISABLED = "Disabled", "spec.enabled is false, or the check is switched off"
 
     # Products
