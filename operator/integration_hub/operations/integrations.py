@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
 from integration_hub.api.errors import ErrorCode
 from integration_hub.api.integration import INTEGRATION
 from integration_hub.operations.admission import Admission
 from integration_hub.operations.trail import NO_TRAIL, Trail
-from integration_hub.ports import Access, Caller, Key, Link, NoLink, Problem
+from integration_hub.ports import Access, Caller, Json, Key, Link, NoLink, Problem
 from integration_hub.providers.linking import Linker
 from integration_hub.runtime.cache import CachedObject, ObjectCache
+
+_TURN = 128
 
 
 class Integrations:
@@ -69,6 +74,14 @@ class Integrations:
             return found
         link = self._linker.link(found)
         return link.problem if isinstance(link, NoLink) else link
+
+
+async def decoded(found: Iterable[CachedObject]) -> AsyncIterator[tuple[CachedObject, Json]]:
+    """Each with its decoded object; others get their turn in between, however many there are."""
+    for number, each in enumerate(found, start=1):
+        if number % _TURN == 0:
+            await asyncio.sleep(0)
+        yield each, each.load()
 
 
 def not_found(namespace: str, wanted: str) -> Problem:
