@@ -53,6 +53,7 @@ from integration_hub.ports.cluster import (
 )
 from integration_hub.ports.credentials import (
     CredentialFacts,
+    CredentialIntake,
     CredentialKeeper,
     CredentialProblem,
     CredentialSource,
@@ -164,6 +165,7 @@ __all__ = [
     "ClusterReader",
     "ClusterWriter",
     "CredentialFacts",
+    "CredentialIntake",
     "CredentialKeeper",
     "CredentialProblem",
     "CredentialSource",

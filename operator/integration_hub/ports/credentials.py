@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from integration_hub.api.reasons import Reason
+from integration_hub.ports.cluster import Key
 from integration_hub.ports.egress import HttpRequest
 from integration_hub.ports.link import Link
 from integration_hub.ports.secrets import SecretText
@@ -141,4 +142,19 @@ class CredentialKeeper(Protocol):
 
     async def roll_back_key(self, link: Link) -> CredentialFacts | CredentialProblem:
         """TRIAL or SWAPPED → NONE: the old key is in use again, the new one is ended and forgotten."""
+        ...
+
+
+class CredentialIntake(Protocol):
+    """Credentials that somebody hands over with an Integration, over HTTP, instead of naming a Secret."""
+
+    async def keep(
+        self, integration: Key, uid: str, given: Mapping[str, SecretText], *, caller: str
+    ) -> CredentialProblem | None:
+        """Put them into the Secret that the hub owns, in place of those given earlier; None: done.
+
+        Called once the Integration exists, since the Secret belongs to it and goes with it. `given` has
+        SEC-03's names: accessToken, refreshToken, tokenExpiry (RFC 3339), apiKey, username, password.
+        Safe to repeat. Audited; never logged, never echoed.
+        """
         ...
