@@ -54,6 +54,12 @@ class Reason(StrEnum):
     )
     SECRET_KEY_MISSING = "SecretKeyMissing", "the Secret lacks a key"
     SECRET_KEY_INVALID = "SecretKeyInvalid", "a key of the Secret is empty or not text"
+    SECRET_UNREADABLE = "SecretUnreadable", "the API server could not be asked for the Secret"
+    ENCRYPTION_ERROR = (
+        "EncryptionError",
+        "what the hub stored cannot be opened with its keys; the message has the way out",
+    )
+    OAUTH_CLIENT_MISSING = "OAuthClientMissing", "no OAuth client is configured for this provider"
     SECRET_REF_MISSING = "SecretRefMissing", "this authentication mode needs credentials.secretRef"
     AUTH_TYPE_UNSUPPORTED = "AuthTypeUnsupported", "the provider offers no such authentication mode"
     PENDING_AUTHORIZATION = "PendingAuthorization", "a person has to connect the account first"
