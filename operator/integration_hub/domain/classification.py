@@ -61,7 +61,7 @@ class Outcome:
 
     `status` is the HTTP status (0: no answer). `detail` is what the far end or the provider's rule
     adds for a person, possibly empty. `retry_after` in seconds, where the far end asked for it.
-    `elapsed_seconds` is the time until the answer.
+    `elapsed_seconds` is the time until the answer. `expired`: newer credentials might be accepted.
     """
 
     reason: Reason
@@ -69,6 +69,7 @@ class Outcome:
     detail: str = ""
     retry_after: float | None = None
     elapsed_seconds: float = 0.0
+    expired: bool = False
 
     @property
     def success(self) -> bool:
@@ -110,7 +111,9 @@ def classify(
     reason, words = ruled if ruled is not None else (_by_status(answer.status), "")
     detail = clip(conceal(words), MAX_DETAIL)
     wait = None if reason is Reason.CONNECTED else retry_after(answer.headers, now)
-    return Outcome(reason, answer.status, detail, wait, answer.elapsed_seconds)
+    # A rule that says so means it; of bare statuses only 401 does: 403 also says "not allowed to anybody".
+    expired = reason is Reason.INVALID_CREDENTIALS and (ruled is not None or answer.status == 401)
+    return Outcome(reason, answer.status, detail, wait, answer.elapsed_seconds, expired)
 
 
 def _by_rules(
@@ -137,7 +140,7 @@ def _by_rules(
 
 def variables(answer: HttpResponse) -> Mapping[str, Json]:
     """An answer as an expression sees it: `body` is the decoded JSON, or null where it is none."""
-    text = answer.body.decode("utf-8", "replace")
+    text = answer.body[: max(MAX_BODY, 4 * MAX_TEXT)].decode("utf-8", "replace")
     return {
         "status": answer.status,
         "headers": dict(answer.headers),

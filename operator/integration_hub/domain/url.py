@@ -12,9 +12,9 @@ carried along as `Target.needs_listing`, because addresses are known only later.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from integration_hub.domain.address import Address, Trust, parse_literal
 
@@ -24,7 +24,9 @@ _UNSAFE = re.compile(r"[^\x21-\x7e]|[\\<>\"^`{}|]")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _SERVICE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
-_DOT_SEGMENT = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)", re.IGNORECASE)
+_DOT_SEGMENT = re.compile(r"(^|[/\\])\.{1,2}(;[^/\\]*)?([/\\]|$)")
+"""With a parameter as well: some servers drop it before they resolve the path."""
+_LAYERS = 3
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL_ESCAPE = re.compile(r"%(?:[01][0-9A-Fa-f]|7[fF]|5[cC])")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -147,13 +149,25 @@ def _check_path(rest: str) -> str | UrlProblem:
     if "#" in rest:
         return UrlProblem("the URL has a fragment (#…), which is never sent: remove it")
     path, question, query = rest.partition("?")
-    if _DOT_SEGMENT.search(path):
+    if _climbs(path):
         return UrlProblem("the path of the URL has a . or .. segment: write it out")
     if _BROKEN_ESCAPE.search(rest):
         return UrlProblem("the URL has a % that starts no escape: write %25")
     if _CONTROL_ESCAPE.search(path):
         return UrlProblem("the path of the URL escapes a control character or a backslash: remove it")
     return (path or "/") + question + query
+
+
+def _climbs(path: str) -> bool:
+    """Whether a dot segment shows, however often somebody on the way decodes the path."""
+    for _ in range(_LAYERS):
+        if _DOT_SEGMENT.search(path):
+            return True
+        decoded = unquote(path) if "%" in path else path
+        if decoded == path:
+            return False
+        path = decoded
+    return _DOT_SEGMENT.search(path) is not None
 
 
 def _tenant(target: Target) -> Target:
@@ -210,9 +224,10 @@ def join(base: str, path: str) -> str | UrlProblem:
     return base.rstrip("/") + path
 
 
-def with_query(url: str, parameters: Mapping[str, str]) -> str:
+def with_query(url: str, parameters: Mapping[str, str] | Sequence[tuple[str, str]]) -> str:
     """Add percent-encoded parameters to the URL's query, after those it has."""
     if not parameters:
         return url
-    added = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters.items())
+    pairs = parameters.items() if isinstance(parameters, Mapping) else parameters
+    added = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
     return f"{url}{'&' if '?' in url else '?'}{added}"

@@ -56,6 +56,13 @@ def filled_url(template: str, *, config: Mapping[str, Any], expressions: Express
     return rendered
 
 
+def filled_headers(
+    templates: Mapping[str, str], config: Mapping[str, Any], expressions: Expressions
+) -> dict[str, str] | RequestProblem:
+    """Headers with their placeholders filled; of two names that differ by case the later one stays."""
+    return _headers(templates, _evaluator(expressions, config))
+
+
 def probe_request(
     spec: ProviderSpec,
     *,

@@ -1,0 +1,180 @@
+"""A CallRequest through a Link to one HTTP request: joined to the provider's base and to nothing else.
+
+What costs something and does not change from call to call (the base address and the provider's own
+headers, with their placeholders filled) is worked out once for each state of a connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from integration_hub.domain import url
+from integration_hub.domain.retry import IDEMPOTENCY_KEY
+from integration_hub.domain.url import UrlProblem
+from integration_hub.ports import CallRequest, Destination, Expressions, HttpRequest, Link, Presented
+from integration_hub.providers.request import RequestProblem, base_url, filled_headers
+
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+CORRELATION_ID = "X-Correlation-Id"
+
+_NOT_THE_CALLERS = frozenset(
+    # Credentials and the caller's own session with us
+    {"authorization", "proxy-authorization", "cookie", "cookie2", "set-cookie", "x-tenant"}
+    # Of one connection, not of the message (RFC 9110, 7.6.1)
+    | {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+    | {"host", "content-length", "expect", "http2-settings", "accept-encoding"}
+    # Who came before us, and what would make the method another than it is
+    | {"forwarded", "via", "x-real-ip", "x-http-method", "x-http-method-override", "x-method-override"}
+    # Ours
+    | {"traceparent", "tracestate", "baggage", "x-correlation-id"}
+)
+_PREFIXES_NOT_THE_CALLERS = ("x-forwarded-", "proxy-", "sec-")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8192}")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all calls of a connection begin with: the base address, its target, the provider's headers."""
+
+    base: str
+    target: url.Target
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """An address below the base, and whom it belongs to."""
+
+    url: str = field(repr=False)
+    host: str
+
+
+class Composer:
+    """Makes requests; remembers the ground of the `remember` connections used last."""
+
+    def __init__(self, expressions: Expressions, *, remember: int = 4_096) -> None:
+        self._expressions = expressions
+        self._remember = remember
+        self._grounds: OrderedDict[tuple[str, int, str, int], Ground] = OrderedDict()
+
+    def ground(self, link: Link) -> Ground | RequestProblem:
+        """See `Ground`. What cannot be filled is not remembered."""
+        key = (link.uid, link.generation, link.provider_uid, link.provider_generation)
+        known = self._grounds.get(key)
+        if known is not None:
+            self._grounds.move_to_end(key)
+            return known
+        ground = self._laid(link)
+        if isinstance(ground, Ground):
+            self._grounds[key] = ground
+            if len(self._grounds) > self._remember:
+                self._grounds.popitem(last=False)
+        return ground
+
+    def _laid(self, link: Link) -> Ground | RequestProblem:
+        base = base_url(
+            link.provider, config=link.config, region=link.spec.region, expressions=self._expressions
+        )
+        if isinstance(base, RequestProblem):
+            return base
+        target = url.parse(base, trust="tenant", namespace=link.namespace)
+        if isinstance(target, UrlProblem):
+            return RequestProblem(f"the provider's address is refused: {target.message}")
+        if link.hosts and target.authority not in link.hosts:
+            return RequestProblem(f"nobody agreed that credentials go to {target.authority}")
+        headers = filled_headers(link.provider.default_headers, link.config, self._expressions)
+        if isinstance(headers, RequestProblem):
+            return headers
+        return Ground(base, target, headers)
+
+    def compose(
+        self,
+        link: Link,
+        ground: Ground,
+        request: CallRequest,
+        presented: Presented,
+        added: Mapping[str, str],
+        timeout_seconds: float,
+    ) -> HttpRequest | RequestProblem:
+        """The whole request, unsigned.
+
+        Credentials win over what the hub adds (`added`), that over the caller's headers, those over the
+        provider's. A streamed body is the caller's to set (`HttpRequest.streamed`).
+        """
+        problem = check(request)
+        if problem:
+            return RequestProblem(problem)
+        address = join(ground, request)
+        if isinstance(address, RequestProblem):
+            return address
+        headers = {name.lower(): value for name, value in ground.headers.items()}
+        headers |= callers_headers(request.headers)
+        if request.idempotency_key:
+            headers[IDEMPOTENCY_KEY] = request.idempotency_key
+        headers |= {name.lower(): value for name, value in added.items()}
+        headers |= {name.lower(): value.reveal() for name, value in presented.headers.items()}
+        query = {name: value.reveal() for name, value in presented.query.items()}
+        return HttpRequest(
+            method=request.method,
+            url=url.with_query(address, query),
+            destination=Destination("tenant", link.namespace),
+            headers=headers,
+            body=request.body,
+            timeout_seconds=timeout_seconds,
+            max_response_bytes=request.max_response_bytes,
+        )
+
+
+def join(ground: Ground, request: CallRequest) -> str | RequestProblem:
+    """The call's address: the base as written, the path behind it, the query behind that.
+
+    The result is parsed again and must still lie at the base's own origin, below the base's own path.
+    """
+    joined = url.join(ground.base, request.path)
+    if isinstance(joined, UrlProblem):
+        return RequestProblem(joined.message)
+    whole = url.with_query(joined, request.query)
+    target = url.parse(whole, trust="tenant", namespace="")
+    if isinstance(target, UrlProblem):
+        return RequestProblem(target.message)
+    root = ground.target.path.partition("?")[0].rstrip("/")
+    path = target.path.partition("?")[0]
+    if target.origin != ground.target.origin or not (path == root or path.startswith(f"{root}/")):
+        return RequestProblem("the path leads away from the provider's base address")
+    return whole
+
+
+def check(request: CallRequest) -> str:
+    """Why this cannot be put on the wire as one request, or empty. Never repeats a value."""
+    if request.method not in METHODS:
+        return f"the method must be one of {', '.join(sorted(METHODS))}"
+    for name, value in request.headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            return "a header has an invalid name"
+        if not _HEADER_VALUE.fullmatch(value):
+            return f"the value of header {name} holds a line break or a character that cannot be sent"
+    if request.idempotency_key and not _KEY.fullmatch(request.idempotency_key):
+        return "the idempotency key must be 1 to 255 visible ASCII characters"
+    return ""
+
+
+def callers_headers(given: Mapping[str, str]) -> dict[str, str]:
+    """The headers that are a caller's to choose, in lower case; the others are dropped without a word.
+
+    A header that `Connection` names belongs to the connection to us and is dropped as well.
+    """
+    kept = {name.lower(): value for name, value in given.items()}
+    named = kept.get("connection", "")
+    dropped = {part.strip().lower() for part in named.split(",")} if named else frozenset[str]()
+    return {
+        name: value
+        for name, value in kept.items()
+        if name not in _NOT_THE_CALLERS
+        and name not in dropped
+        and not name.startswith(_PREFIXES_NOT_THE_CALLERS)
+    }
