@@ -176,6 +176,8 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 Encoding = Literal["json", "text", "base64", "none"]
 _CHARSETS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"})
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Half a character, which JSON can write and nobody can encode."""
 _BINARY = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -195,9 +197,12 @@ def show(body: bytes, content_type: str, *, truncated: bool = False) -> Shown:
     kind = kind.strip()
     if not truncated and (not kind or kind.endswith(("/json", "+json"))):
         try:
-            return Shown(json.loads(body, parse_constant=_refuse), "json")
+            value = json.loads(body, parse_constant=_refuse)
+            if _SURROGATE.search(body):
+                json.dumps(value, ensure_ascii=False).encode()
+            return Shown(value, "json")
         except (ValueError, RecursionError):
-            pass
+            pass  # as it came, then
     text = _text(body, rest)
     return Shown(text, "text") if text is not None else Shown(base64.b64encode(body).decode(), "base64")
 
