@@ -63,6 +63,31 @@ class Metrics:
             "Ready of each Integration: 1 True, 0 False, -1 Unknown.",
         )
         registry.register(self.integration_ready)
+        self.integration_troubles = TroubleGauge(
+            "integration_hub_integration_trouble",
+            "1 for each reason for which something about an Integration is not as it should be.",
+        )
+        registry.register(self.integration_troubles)
+        # gateway
+        self.gateway_requests = Counter(
+            "integration_hub_gateway_requests_total",
+            "Requests answered, by kind of caller, route, method and status.",
+            ["caller", "route", "method", "code"],
+            registry=registry,
+        )
+        self.gateway_seconds = Histogram(
+            "integration_hub_gateway_request_duration_seconds",
+            "Time of one request, by route.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.gateway_refusals = Counter(
+            "integration_hub_gateway_refusals_total",
+            "Requests refused at the door, by why (authentication, authorization, address, rate).",
+            ["why"],
+            registry=registry,
+        )
         # products
         self.product_health = Gauge(
             "integration_hub_product_health",
@@ -90,7 +115,7 @@ class Metrics:
         self.status_writes.labels(kind, outcome).inc()
 
     def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None:
-        """reconcilers.integration.IntegrationMetrics, as are the next three. `provider`: of a bounded set."""
+        """reconcilers.integration.IntegrationMetrics, as are the next four. `provider`: of a bounded set."""
         self.probe_total.labels(kind, provider, outcome).inc()
         if seconds > 0:
             self.request_seconds.labels(kind, provider).observe(seconds)
@@ -98,11 +123,24 @@ class Metrics:
     def set_ready(self, namespace: str, name: str, status: str) -> None:
         self.integration_ready.set(namespace, name, status)
 
+    def set_troubles(self, namespace: str, name: str, reasons: Iterable[str]) -> None:
+        self.integration_troubles.set(namespace, name, reasons)
+
     def drop_ready(self, namespace: str, name: str) -> None:
         self.integration_ready.drop(namespace, name)
+        self.integration_troubles.set(namespace, name, ())
 
     def clear_ready(self) -> None:
         self.integration_ready.clear()
+        self.integration_troubles.clear()
+
+    def observe_request(self, caller: str, route: str, method: str, status: int, seconds: float) -> None:
+        """gateway.parts.GatewayMetrics, as is the next one."""
+        self.gateway_requests.labels(caller, route, method, str(status)).inc()
+        self.gateway_seconds.labels(route).observe(seconds)
+
+    def count_refusal(self, why: str) -> None:
+        self.gateway_refusals.labels(why).inc()
 
     def set_product_health(self, namespace: str, name: str, status: str) -> None:
         """reconcilers.product_registration.ProductMetrics, as are the next four."""
@@ -163,6 +201,35 @@ class ReadyGauge(Collector):
         yield GaugeMetricFamily(
             f"{self._name}_dropped", f"Objects without a sample of {self._name}.", value=len(self._left_out)
         )
+
+
+class TroubleGauge(Collector):
+    """One sample per object and reason, for objects that have any; at most `limit` objects."""
+
+    def __init__(self, name: str, documentation: str, *, limit: int = 20_000) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._limit = limit
+        self._reasons: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def set(self, namespace: str, name: str, reasons: Iterable[str]) -> None:
+        """All reasons there are now; none: it is out of trouble, or gone."""
+        key, now = (namespace, name), tuple(sorted(set(reasons)))
+        if not now:
+            self._reasons.pop(key, None)
+        elif key in self._reasons or len(self._reasons) < self._limit:
+            self._reasons[key] = now
+
+    def clear(self) -> None:
+        """This process does not lead (any more): it has nothing to say."""
+        self._reasons.clear()
+
+    def collect(self) -> Iterable[Metric]:
+        gauge = GaugeMetricFamily(self._name, self._documentation, labels=["namespace", "name", "reason"])
+        for (namespace, name), reasons in self._reasons.items():
+            for reason in reasons:
+                gauge.add_metric((namespace, name, reason), 1.0)
+        yield gauge
 
 
 _READY_VALUES = {"True": 1.0, "False": 0.0, "Unknown": -1.0}

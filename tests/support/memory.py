@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from integration_hub.ports import (
@@ -120,6 +120,7 @@ class MemoryMetrics:
 
     def __init__(self) -> None:
         self.ready: dict[tuple[str, str], str] = {}
+        self.troubles: dict[tuple[str, str], set[str]] = {}
         self.probes: list[tuple[str, str, str]] = []
 
     def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None:
@@ -129,11 +130,16 @@ class MemoryMetrics:
     def set_ready(self, namespace: str, name: str, status: str) -> None:
         self.ready[namespace, name] = status
 
+    def set_troubles(self, namespace: str, name: str, reasons: Iterable[str]) -> None:
+        self.troubles[namespace, name] = set(reasons)
+
     def drop_ready(self, namespace: str, name: str) -> None:
         self.ready.pop((namespace, name), None)
+        self.troubles.pop((namespace, name), None)
 
     def clear_ready(self) -> None:
         self.ready.clear()
+        self.troubles.clear()
 
 
 def conditions_of(status: Mapping[str, Any]) -> dict[str, tuple[str, str]]:

@@ -39,6 +39,33 @@ def test_the_number_of_samples_is_bounded_and_the_rest_is_counted() -> None:
     assert dropped[0].value == 1
 
 
+def test_an_integration_has_a_sample_for_each_of_its_troubles_while_it_has_them() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.set_troubles("team", "a", {"CircuitOpen", "RotationDue"})
+    metrics.set_troubles("team", "b", {"ReauthRequired"})
+    metrics.set_troubles("team", "c", {"ReauthRequired"})
+    metrics.set_troubles("team", "a", {"RotationDue"})
+    metrics.set_troubles("team", "b", ())
+    metrics.drop_ready("team", "c")
+    assert [
+        line for line in page(metrics).splitlines() if line.startswith("integration_hub_integration_tr")
+    ] == ['integration_hub_integration_trouble{name="a",namespace="team",reason="RotationDue"} 1.0']
+    metrics.clear_ready()
+    assert "integration_trouble{" not in page(metrics)
+
+
+def test_the_gateway_is_counted_by_route_and_its_refusals_by_why() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.observe_request("kubernetes", "/api/v1/integrations", "GET", 200, 0.01)
+    metrics.count_refusal("authentication")
+    told = page(metrics)
+    assert (
+        'gateway_requests_total{caller="kubernetes",code="200",method="GET",route="/api/v1/integrations"} 1.0'
+        in told
+    )
+    assert 'gateway_refusals_total{why="authentication"} 1.0' in told
+
+
 def test_a_probe_is_counted_by_outcome_and_timed_only_if_it_took_time() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.observe_probe("Integration", "slack", "Connected", 0.2)

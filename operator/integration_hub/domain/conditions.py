@@ -23,6 +23,11 @@ from integration_hub.api.reasons import Reason
 Json = Any
 
 
+_BAD_WHEN_TRUE = frozenset({"RotationDue", "Anomalous"})
+"""Conditions that are there only while something is wrong; every other one should be True."""
+_WANTED = frozenset({Reason.PAUSED.value, Reason.DELETING.value})
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What one look says about one condition: whether it holds, the stable word for why, and what to do."""
@@ -127,6 +132,18 @@ def derive_ready(parts: Sequence[Finding], message: str) -> Finding:
 def find(conditions: Sequence[Mapping[str, Json]], condition_type: str) -> Mapping[str, Json] | None:
     """One condition of a status by its type, or None."""
     return next((each for each in conditions if each.get("type") == condition_type), None)
+
+
+def troubles(conditions: Sequence[Mapping[str, Json]]) -> frozenset[str]:
+    """The reasons of all that is not as it should be; being switched off by its owner is as it should be."""
+    bad = {each["reason"] for each in conditions if each["status"] == _bad_status(each["type"])}
+    return frozenset(bad - _WANTED)
+
+
+def _bad_status(condition_type: str) -> ConditionStatus | None:
+    if condition_type in (RECONCILING, STALLED):
+        return None
+    return "True" if condition_type in _BAD_WHEN_TRUE else "False"
 
 
 def clip(message: str, bound: int = MAX_MESSAGE) -> str:

@@ -8,7 +8,7 @@ Integration goes, so there is no finalizer: what is remembered is dropped, that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -79,6 +79,8 @@ class IntegrationMetrics(Protocol):
     def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None: ...
 
     def set_ready(self, namespace: str, name: str, status: str) -> None: ...
+
+    def set_troubles(self, namespace: str, name: str, reasons: Iterable[str]) -> None: ...
 
     def drop_ready(self, namespace: str, name: str) -> None: ...
 
@@ -279,6 +281,9 @@ class IntegrationReconciler:
         ready = conditions.find(status["conditions"], READY)
         self._metrics.set_ready(
             observed.key.namespace, observed.key.name, ready["status"] if ready is not None else "Unknown"
+        )
+        self._metrics.set_troubles(
+            observed.key.namespace, observed.key.name, conditions.troubles(status["conditions"])
         )
         return Result(requeue_after=requeue_after)
 

@@ -186,3 +186,28 @@ def test_building_again_from_its_own_result_changes_nothing(
     assert again.transitions == ()
     for each in once.conditions:
         Condition.model_validate(each)
+
+
+@pytest.mark.parametrize(
+    ("found", "reasons"),
+    [
+        pytest.param([("Ready", "True", "Succeeded")], set(), id="all is well"),
+        pytest.param(
+            [("Ready", "False", "ReauthRequired"), ("Stalled", "True", "ReauthRequired")],
+            {"ReauthRequired"},
+            id="what should be true is not",
+        ),
+        pytest.param(
+            [("Ready", "True", "Succeeded"), ("RotationDue", "True", "RotationDue")],
+            {"RotationDue"},
+            id="what is there only when something is wrong",
+        ),
+        pytest.param([("Ready", "Unknown", "ProbePending")], set(), id="not known yet"),
+        pytest.param([("Ready", "False", "Paused")], set(), id="switched off by its owner"),
+    ],
+)
+def test_troubles_are_the_reasons_of_what_is_not_as_it_should_be(
+    found: list[tuple[str, str, str]], reasons: set[str]
+) -> None:
+    told = [dict(zip(("type", "status", "reason"), each, strict=True)) for each in found]
+    assert conditions.troubles(told) == reasons
