@@ -94,6 +94,8 @@ def configure(
     root.setLevel(level.upper())
     for name in ("aiohttp.access", "asyncio"):  # one line per probe; one per slow callback
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # One line per request that is no HTTP: anybody could fill the log with it.
+    logging.getLogger("uvicorn.error").setLevel(max(logging.ERROR, root.level))
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[

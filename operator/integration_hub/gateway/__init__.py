@@ -4,9 +4,9 @@ How a request travels, outermost first; each step is a module:
 
     server    uvicorn in our loop: connection cap, deadlines and caps of heads, slow readers cut
     edge      correlation id, security headers, the figures, and the last word on every bug
-    limits    who may come in at all, how often per address before and per caller after authentication
-    identity  a bearer token becomes a Caller; whatever names no token is refused (PUBLIC lists what may)
     bodies    every body read is capped and has deadlines
+    identity  a bearer token becomes a Caller; whatever names no token is refused (PUBLIC lists what may);
+              `limits`: how often, per address before and per caller after authentication
     route     ApiRoute: 415 for what is not JSON, Idempotency-Key on POST
     families  the paths, their models and their spelling
 

@@ -34,18 +34,18 @@ def build_app(parts: GatewayParts) -> FastAPI:
     limits = parts.limits
     # Added last is outermost.
     app.add_middleware(
-        Bodies,
-        max_bytes=limits.body_bytes,
-        seconds=limits.body_seconds,
-        idle_seconds=limits.body_idle_seconds,
-    )
-    app.add_middleware(
         Identity,
         authenticator=parts.authenticator,
         answers=answers,
         clock=parts.clock,
         limits=limits,
         metrics=parts.metrics,
+    )
+    app.add_middleware(
+        Bodies,
+        max_bytes=limits.body_bytes,
+        seconds=limits.body_seconds,
+        idle_seconds=limits.body_idle_seconds,
     )
     app.add_middleware(Edge, answers=answers, clock=parts.clock, entropy=parts.entropy, metrics=parts.metrics)
     return app

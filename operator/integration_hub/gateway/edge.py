@@ -93,8 +93,8 @@ def _dress(message: Message, visit: Visit, scope: Scope) -> None:
         headers.setdefault(name, value)
     if scope.get("scheme") == "https":
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if visit.unread_body or (visit.body is not None and not visit.body.done):
-        headers["Connection"] = "close"
+    if visit.body is not None and not visit.body.done:
+        headers["Connection"] = "close"  # what is left of the body would be read as the next request
 
 
 def _route(scope: Any) -> str:

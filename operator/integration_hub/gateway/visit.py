@@ -24,8 +24,6 @@ class Visit:
     address: str = ""
     caller: Caller | None = None
     body: BodyGuard | None = field(default=None, repr=False)
-    unread_body: bool = False
-    """A body was announced and not read to its end: the connection cannot serve another request."""
 
     @property
     def caller_kind(self) -> str:

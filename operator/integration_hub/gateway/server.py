@@ -1,0 +1,238 @@
+"""uvicorn as one coroutine of our own loop, with the patience of its connections bounded.
+
+What is cut: a head that is slow or large, a peer that does not read its answer, an idle connection, one
+connection too many. Bodies are bounded by `bodies`, in the application, where an answer can still be given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+from collections.abc import Generator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Self
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from integration_hub.api.errors import ErrorCode
+from integration_hub.api.meta import format_time
+from integration_hub.ports import Clock
+
+_BACKLOG = 1024
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """Seconds, bytes and numbers of connections; `drain_seconds` is what requests in hand have at the end.
+
+    `stall_seconds`: how long a peer may leave its answer unread.
+    """
+
+    connections: int = 2000
+    head_bytes: int = 32 * 1024
+    head_seconds: float = 10.0
+    keep_alive_seconds: int = 75
+    stall_seconds: float = 30.0
+    drain_seconds: int = 3
+
+
+class GatewayServer:
+    """Listens from `open` on and serves in `run`, until that is cancelled or `stop` is called."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket, clock: Clock, limits: ServerLimits) -> None:
+        self._listener = listener
+        self.host, self.port = listener.getsockname()[:2]
+        """The address in use (of interest where port 0 was asked for)."""
+        config = uvicorn.Config(
+            app,
+            http=_protocol(clock, limits),
+            loop="none",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=limits.keep_alive_seconds,
+            timeout_graceful_shutdown=limits.drain_seconds,
+            h11_max_incomplete_event_size=limits.head_bytes,
+        )
+        self._server = _Quiet(config)
+
+    @classmethod
+    def open(
+        cls,
+        app: ASGIApp,
+        clock: Clock,
+        *,
+        host: str,
+        port: int,
+        limits: ServerLimits | None = None,
+    ) -> Self:
+        """Take the port; connections wait in its backlog until `run`. Raises OSError where it is taken."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        dual = family == socket.AF_INET6 and host == "::"
+        listener = socket.create_server(
+            (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=dual and socket.has_dualstack_ipv6()
+        )
+        listener.setblocking(False)
+        return cls(app, listener, clock, limits or ServerLimits())
+
+    async def run(self) -> None:
+        """Serve. When cancelled: no new connections; requests in hand are finished within `drain_seconds`."""
+        serving = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="gateway server")
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            self.stop()
+            await serving
+            raise
+
+    def stop(self) -> None:
+        """Let `run` end in order."""
+        self._server.should_exit = True
+
+    def close(self) -> None:
+        """Give the port back, for a server that never ran."""
+        self._listener.close()
+
+
+class _Quiet(uvicorn.Server):
+    """Leaves the process's signals alone: they are the composition root's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def _protocol(clock: Clock, limits: ServerLimits) -> type[H11Protocol]:
+    """The connection class with these limits: uvicorn makes one per connection, from the class alone."""
+
+    class Protocol(_GuardedProtocol):
+        CLOCK = clock
+        LIMITS = limits
+
+    return Protocol
+
+
+class _GuardedProtocol(H11Protocol):
+    """One connection."""
+
+    CLOCK: Clock
+    LIMITS: ServerLimits
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._head_deadline: asyncio.TimerHandle | None = None
+        self._stall_deadline: asyncio.TimerHandle | None = None
+
+    # ------------------------------------------------------------------ asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.LIMITS.connections:
+            self._refuse(ErrorCode.OVERLOADED, "Too many connections are open.")
+            return
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_head()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch_head()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._stall_deadline is None:
+            self._stall_deadline = self.loop.call_later(self.LIMITS.stall_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        if self._stall_deadline is not None:
+            self._stall_deadline.cancel()
+            self._stall_deadline = None
+        super().resume_writing()
+
+    # ------------------------------------------------------------------ uvicorn
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch_head()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own signature
+        """What h11 could not read: too large a head, or no HTTP."""
+        buffered = len(self.conn.trailing_data[0])
+        if buffered >= self.LIMITS.head_bytes:
+            most = self.LIMITS.head_bytes
+            self._refuse(ErrorCode.PAYLOAD_TOO_LARGE, f"A head has {most} bytes at most.", status=431)
+        else:
+            self._refuse(ErrorCode.INVALID_REQUEST, "This is no HTTP/1.1 request.", status=400)
+
+    # ------------------------------------------------------------------ heads
+
+    def _watch_head(self) -> None:
+        """A request in hand has its head, an idle connection its own timer; whatever else has this one."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._forget_head()
+        elif not self.transport.is_closing() and self.timeout_keep_alive_task is None:
+            self._await_head()
+
+    def _await_head(self) -> None:
+        if self._head_deadline is None:
+            self._head_deadline = self.loop.call_later(self.LIMITS.head_seconds, self._head_is_late)
+
+    def _forget_head(self) -> None:
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+
+    def _head_is_late(self) -> None:
+        self._head_deadline = None
+        if self.transport.is_closing():
+            return
+        if self.conn.trailing_data[0]:
+            self._refuse(ErrorCode.REQUEST_TIMEOUT, "The head did not arrive in time.")
+        else:
+            self.transport.close()  # connected and said nothing
+
+    def _refuse(self, code: ErrorCode, details: str, *, status: int = 0) -> None:
+        """Answer where no application can be asked, in the same shape, and hang up."""
+        self._forget_head()
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.abort()
+            return
+        body = {
+            "error": "The request was refused",
+            "details": details,
+            "code": code.value,
+            "timestamp": format_time(self.CLOCK.now()),
+            "retryable": code.retryable,
+        }
+        payload = json.dumps(body).encode()
+        number = status or code.status
+        head = [
+            f"HTTP/1.1 {number} {HTTPStatus(number).phrase}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(payload)}",
+            "Connection: close",
+            *(["Retry-After: 1"] if code is ErrorCode.OVERLOADED else []),
+        ]
+        self.transport.write("\r\n".join(head).encode() + b"\r\n\r\n" + payload)
+        self.transport.close()
