@@ -5,9 +5,10 @@ opinion changes with the Python release. Here nothing but ordinary global unicas
 table below says what is not (IANA special-purpose registries for IPv4 and IPv6, RFC 6890, plus the
 metadata addresses of cloud vendors that lie outside them).
 
-Two kinds of callers are told apart by `Trust`. A *tenant's* outside system is reached on public
-addresses only. A *product* is trusted by its Service name, so private ranges are open to it; the
-ranges that no Service ever has (loopback, link-local, metadata, embedded IPv4) are closed to both.
+Whose an address is tells what it may be (`Trust`). A *tenant's* outside system is reached on public
+addresses only. A *product* is trusted by its Service name, what the *administrator's* settings name as
+such, so private ranges are open to both; the ranges that no Service ever has (loopback, link-local, metadata,
+embedded IPv4) are closed to all.
 
 The administrator opens more with entries of `cidr:port`. An entry opens a closed range only if it
 lies inside that range: `0.0.0.0/0:80` opens nothing that is closed, `169.254.169.254/32:80` does.
@@ -23,7 +24,7 @@ from typing import Literal
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
-Trust = Literal["tenant", "product"]
+Trust = Literal["tenant", "product", "administrator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,7 @@ def check(address: Address, port: int, policy: AddressPolicy, trust: Trust) -> A
     if block is None:
         return Allowed(listed=bool(covering))
     listed = any(_inside(entry.network, block.network) for entry in covering)
-    if listed or (block.private and trust == "product"):
+    if listed or (block.private and trust != "tenant"):
         return Allowed(listed)
     return Refused(block.name)
 

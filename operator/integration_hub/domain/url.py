@@ -102,7 +102,7 @@ def parse(
     target = Target(scheme, host, port, path, literal)
     if trust == "product":
         return _product(target, namespace, cluster_domain)
-    return _tenant(target)
+    return _administrator(target) if trust == "administrator" else _tenant(target)
 
 
 def _split_authority(authority: str, default_port: int) -> tuple[str, int] | UrlProblem:
@@ -179,6 +179,12 @@ def _tenant(target: Target) -> Target:
         reason = f"port {target.port} is not one that web APIs use"
     elif target.literal is None and _looks_internal(target.host):
         reason = f"{target.host} is a name inside a network, not a public one"
+    return _with(target, needs_listing=reason)
+
+
+def _administrator(target: Target) -> Target:
+    """What the hub's settings name: any host, but nothing in the clear unless listed."""
+    reason = "plain http may be read and changed on its way: use https" if target.scheme == "http" else ""
     return _with(target, needs_listing=reason)
 
 

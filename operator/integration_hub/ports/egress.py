@@ -16,10 +16,11 @@ class Destination:
 
     `tenant`: an outside system, public addresses and the administrator's allow-list only.
     `product`: Services of `namespace` only, plus the allow-list; a dotless host becomes
-    `<host>.<namespace>.svc`.
+    `<host>.<namespace>.svc`. `administrator`: what the hub's own settings name, such as the issuer of
+    callers' tokens: https, in private networks too.
     """
 
-    trust: Literal["tenant", "product"]
+    trust: Literal["tenant", "product", "administrator"]
     namespace: str
 
 

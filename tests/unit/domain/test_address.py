@@ -139,7 +139,7 @@ def test_a_tenant_cannot_reach_anything_but_global_unicast(address: str, reason:
     assert check(ip_address(address), 443, AddressPolicy(), "tenant") == Refused(reason)
 
 
-@pytest.mark.parametrize("trust", ["tenant", "product"])
+@pytest.mark.parametrize("trust", ["tenant", "product", "administrator"])
 @pytest.mark.parametrize("address", OPEN_TO_ALL)
 def test_ordinary_public_addresses_are_open(address: str, trust: Trust) -> None:
     assert check(ip_address(address), 443, AddressPolicy(), trust) == Allowed(listed=False)
@@ -147,6 +147,7 @@ def test_ordinary_public_addresses_are_open(address: str, trust: Trust) -> None:
 
 @pytest.mark.parametrize("address", OPEN_TO_PRODUCTS)
 def test_private_ranges_are_open_to_products_and_closed_to_tenants(address: str) -> None:
+    assert check(ip_address(address), 8080, AddressPolicy(), "administrator") == Allowed(listed=False)
     assert check(ip_address(address), 8080, AddressPolicy(), "product") == Allowed(listed=False)
     assert isinstance(check(ip_address(address), 8080, AddressPolicy(), "tenant"), Refused)
 
@@ -182,12 +183,12 @@ def test_ranges_that_no_service_has_are_closed_to_products_too(address: str) -> 
         ("127.0.0.1:9000", "::ffff:127.0.0.1", 9000, False),
     ],
 )
-@pytest.mark.parametrize("trust", ["tenant", "product"])
+@pytest.mark.parametrize("trust", ["tenant", "product", "administrator"])
 def test_an_entry_opens_a_closed_range_only_from_inside(
     entry: str, address: str, port: int, opened: bool, trust: Trust
 ) -> None:
     verdict = check(ip_address(address), port, policy(entry), trust)
-    if trust == "product" and address.startswith(("10.", "fd00::9")):
+    if trust != "tenant" and address.startswith(("10.", "fd00::9")):
         assert isinstance(verdict, Allowed)
         assert verdict.listed is opened
     else:
@@ -201,7 +202,7 @@ def test_an_open_address_says_whether_an_entry_covers_it() -> None:
     assert check(ip_address("8.8.8.8"), 443, policy("0.0.0.0/0:80"), "tenant") == Allowed(listed=False)
 
 
-@pytest.mark.parametrize("trust", ["tenant", "product"])
+@pytest.mark.parametrize("trust", ["tenant", "product", "administrator"])
 def test_the_api_server_and_our_own_sockets_open_only_to_an_entry_for_exactly_them(trust: Trust) -> None:
     guarded = (("10.96.0.1", 443),)
     api_server = ip_address("10.96.0.1")

@@ -294,3 +294,12 @@ def test_no_path_changes_the_host(path: str) -> None:
         if isinstance(target, Target):
             assert target.host == "api.example.com"
             assert target.path.startswith("/v1/")
+
+
+def test_what_the_administrator_names_may_lie_inside_but_is_not_read_in_the_clear() -> None:
+    inside = parse("https://passport.suite.svc:8443/keys", trust="administrator", namespace="")
+    assert isinstance(inside, Target)
+    assert not inside.needs_listing
+    clear = parse("http://passport.suite.svc/keys", trust="administrator", namespace="")
+    assert isinstance(clear, Target)
+    assert "https" in clear.needs_listing
