@@ -54,14 +54,18 @@ class Error(BaseModel):
     code: str = Field(description="Stable word to match on.", json_schema_extra={"enum": list(ErrorCode)})
     timestamp: str = Field(description="When, UTC to the second.", json_schema_extra={"format": "date-time"})
     retryable: bool = Field(description="Whether the same request may succeed later.")
+    upstream: dict[str, Any] | None = Field(
+        default=None, description="What the outside system answered, where it did; else absent."
+    )
 
 
 class Refusal(Exception):  # noqa: N818 - it is how a route says no, not a fault
-    """A Problem on its way out of a route or a dependency."""
+    """A Problem on its way out of a route or a dependency; `upstream` is what the far end said, if it did."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, upstream: BaseModel | None = None) -> None:
         super().__init__(problem.details)
         self.problem = problem
+        self.upstream = upstream
 
 
 def told(outcome: _T | Problem) -> _T:
@@ -84,7 +88,11 @@ class ErrorAnswers:
         app.add_exception_handler(PortError, self._outside)
 
     def answer(
-        self, problem: Problem, headline: str = "", headers: Mapping[str, str] | None = None
+        self,
+        problem: Problem,
+        headline: str = "",
+        headers: Mapping[str, str] | None = None,
+        upstream: BaseModel | None = None,
     ) -> Response:
         """The answer for a problem; `headline` says what was not done."""
         code = problem.code
@@ -100,11 +108,13 @@ class ErrorAnswers:
             "timestamp": format_time(self._clock.now()),
             "retryable": problem.retryable,
         }
+        if upstream is not None:
+            body["upstream"] = upstream.model_dump(mode="json", by_alias=True)
         return JSONResponse(body, status_code=code.status, headers=sent)
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)  # noqa: S101 - Starlette's handlers are typed by the base class
-        return self.answer(error.problem, _headline(request))
+        return self.answer(error.problem, _headline(request), upstream=error.upstream)
 
     async def _http(self, request: Request, error: Exception) -> Response:
         """What Starlette and FastAPI raise: no such path, no such method, an unreadable body."""
@@ -146,9 +156,13 @@ def explain(problems: Any) -> str:
     return "; ".join(lines)
 
 
-def _headline(request: Request) -> str:
-    summary = getattr(request.scope.get("route"), "summary", None)
+def headline(summary: str) -> str:
+    """What was not done, by the summary of what was asked for."""
     return f"Failed to {summary[0].lower()}{summary[1:]}" if summary else ""
+
+
+def _headline(request: Request) -> str:
+    return headline(getattr(request.scope.get("route"), "summary", None) or "")
 
 
 _MESSAGES = {

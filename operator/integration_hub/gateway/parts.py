@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
+from integration_hub.operations.audit import ReadAudit
+from integration_hub.operations.batch import ExecuteBatch
+from integration_hub.operations.execute import Execute
+from integration_hub.operations.health import ReadHealth
+from integration_hub.operations.logs import ReadLogs
+from integration_hub.operations.metrics import ReadMetrics
 from integration_hub.operations.provider import Providers
+from integration_hub.operations.statistics import ReadStatistics
+from integration_hub.operations.stream import ExecuteStream
+from integration_hub.operations.widget import ReadWidget
 from integration_hub.ports import Authenticator, Clock, Entropy, IdempotencyKeys, Json
 
 Network = IPv4Network | IPv6Network
@@ -40,6 +49,7 @@ class GatewayLimits:
     body_bytes: int = 1024 * 1024
     body_seconds: float = 30.0
     body_idle_seconds: float = 10.0
+    stream_bytes: int = 5 * 1024**3
     remembered: int = 10_000
     allowed: tuple[Network, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
@@ -51,6 +61,15 @@ class Operations:
     """What a caller can ask for."""
 
     providers: Providers
+    execute: Execute
+    batch: ExecuteBatch
+    stream: ExecuteStream
+    widget: ReadWidget
+    health: ReadHealth
+    metrics: ReadMetrics
+    logs: ReadLogs
+    statistics: ReadStatistics
+    audit: ReadAudit
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from integration_hub.gateway.families.calls import CallRoutes
 from integration_hub.gateway.families.discovery import DiscoveryRoutes
+from integration_hub.gateway.families.observation import ObservationRoutes
+from integration_hub.gateway.families.passage import PassageRoutes
 from integration_hub.gateway.families.providers import ProviderRoutes
+from integration_hub.gateway.families.widgets import WidgetRoutes
 from integration_hub.gateway.parts import GatewayParts
 
 
@@ -13,5 +17,9 @@ def routers(parts: GatewayParts) -> list[APIRouter]:
     """All routers, static paths before those with ids (C-03)."""
     return [
         ProviderRoutes(parts).router(),
+        ObservationRoutes(parts).router(),
         DiscoveryRoutes(parts).router(),
+        CallRoutes(parts).router(),
+        PassageRoutes(parts).router(),
+        WidgetRoutes(parts).router(),
     ]
