@@ -54,7 +54,9 @@ def test_more_replicas_and_back_is_an_upgrade(own_plane: ControlPlane) -> None:
     )
     budget = ("--namespace", "integration-hub", "get", "pdb", "--output=name")
     for replicas, expected, budgets in ((2, "RollingUpdate/2", 1), (1, "Recreate/1", 0)):
-        helm("upgrade", *RELEASE, "--set", f"replicas={replicas}", kubeconfig=own_plane.kubeconfig)
+        store = "postgresql" if replicas > 1 else "sqlite"
+        values = f"replicas={replicas},store.type={store},store.postgresql.existingSecret=hub-store"
+        helm("upgrade", *RELEASE, "--set", values, kubeconfig=own_plane.kubeconfig)
         assert own_plane.kubectl(*strategy).stdout == expected
         assert own_plane.kubectl(*budget).stdout.count("/") == budgets
 

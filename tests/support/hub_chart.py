@@ -138,3 +138,43 @@ def apply(plane: ControlPlane, documents: Iterable[Mapping[str, Any]]) -> None:
 
 def _name(document: Mapping[str, Any]) -> str:
     return str(document["metadata"]["name"])
+
+
+# --------------------------------------------------------------------------- what was rendered
+
+
+def of_kind(documents: Iterable[Document], *kinds: str) -> list[Document]:
+    return [document for document in documents if document["kind"] in kinds]
+
+
+def named(documents: list[Document], kind: str, name: str) -> Document:
+    (found,) = [each for each in of_kind(documents, kind) if each["metadata"]["name"] == name]
+    return found
+
+
+def deployment(documents: list[Document], name: str = "") -> Document:
+    """The one of this name, or the only one there is."""
+    if name:
+        return named(documents, "Deployment", name)
+    (found,) = of_kind(documents, "Deployment")
+    return found
+
+
+def container(documents: list[Document], name: str = "") -> Document:
+    found: Document = deployment(documents, name)["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def plain_env(documents: list[Document], name: str = "") -> dict[str, Any]:
+    """Its variables; None for one that comes from elsewhere."""
+    return {entry["name"]: entry.get("value") for entry in container(documents, name)["env"]}
+
+
+def of_secrets(documents: list[Document], name: str = "") -> dict[str, tuple[str, str]]:
+    """Variables that come from a Secret: its name and key."""
+    references = {
+        entry["name"]: entry["valueFrom"]["secretKeyRef"]
+        for entry in container(documents, name)["env"]
+        if "secretKeyRef" in entry.get("valueFrom", {})
+    }
+    return {variable: (found["name"], found["key"]) for variable, found in references.items()}

@@ -13,39 +13,31 @@ import yaml
 
 import hub_chart
 import integration_hub
-from hub_chart import HelmError, render
+from hub_chart import (
+    Document,
+    HelmError,
+    container,
+    deployment,
+    named,
+    of_kind,
+    of_secrets,
+    plain_env,
+    render,
+)
 from integration_hub import permissions
 from integration_hub.api.kinds import KINDS
 from integration_hub.settings import Settings
 
-Document = dict[str, Any]
-
 CLUSTER_SCOPED_RIGHTS = {"ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy"}
 DIGEST = f"sha256:{'a' * 64}"
+PORTS = {"health": "probe", "http": "gateway"}
+POSTGRESQL = {"type": "postgresql", "postgresql": {"existingSecret": "hub-store"}}
 VALUES = (hub_chart.CHART / "values.yaml").read_text()
 
 
 @pytest.fixture(scope="module")
 def defaults() -> list[Document]:
     return render()
-
-
-def of_kind(documents: list[Document], *kinds: str) -> list[Document]:
-    return [document for document in documents if document["kind"] in kinds]
-
-
-def deployment(documents: list[Document]) -> Document:
-    (found,) = of_kind(documents, "Deployment")
-    return found
-
-
-def container(documents: list[Document]) -> Document:
-    found: Document = deployment(documents)["spec"]["template"]["spec"]["containers"][0]
-    return found
-
-
-def env(documents: list[Document]) -> dict[str, Any]:
-    return {entry["name"]: entry.get("value") for entry in container(documents)["env"]}
 
 
 def test_helm_finds_nothing_to_complain_about() -> None:
@@ -67,7 +59,18 @@ def test_chart_and_program_carry_one_version() -> None:
         ({"replicas": 0}, "at '/replicas': minimum"),
         ({"replicas": "two"}, "at '/replicas': got string, want integer"),
         ({"log": {"level": "loud"}}, "at '/log/level': value must be one of 'debug'"),
-        ({"roles": ["gateway"]}, "at '/roles/0': value must be 'operator'"),
+        ({"roles": ["janitor"]}, "at '/roles/0': value must be one of 'operator', 'gateway'"),
+        ({"replicas": 2}, "at '/replicas': maximum: got 2, want 1"),
+        ({"split": True}, "at '/split'"),
+        ({"gateway": {"autoscaling": {"enabled": True}}}, "at '/gateway/autoscaling/enabled'"),
+        ({"store": {"type": "postgresql"}}, "at '/store/postgresql/existingSecret'"),
+        ({"encryption": {"existingSecret": ""}}, "at '/encryption/existingSecret'"),
+        ({"gateway": {"ingress": {"enabled": True}}}, "at '/gateway/ingress/host'"),
+        ({"gateway": {"httpRoute": {"enabled": True}}}, "at '/gateway/httpRoute/"),
+        ({"gateway": {"trustedProxies": ["10.0.0.1"]}}, "at '/gateway/trustedProxies/0'"),
+        ({"gateway": {"publicUrl": "https://user@hub.example.com"}}, "at '/gateway/publicUrl'"),
+        ({"cache": {"redisUrl": "redis://:hunter2@redis:6379"}}, "at '/cache/redisUrl'"),
+        ({"oauth": {"clients": {"slack": {"clientSecret": "s"}}}}, "at '/oauth/clients/slack'"),
         ({"tenants": ["Team A"]}, "at '/tenants/0'"),
         ({"tenants": ["*", "team-a"]}, "at '/tenants': maxItems"),
         ({"watchNamespaces": ["*"]}, "at '/watchNamespaces/0'"),
@@ -81,6 +84,10 @@ def test_chart_and_program_carry_one_version() -> None:
         (
             {"metrics": {"serviceMonitor": {"enabled": True, "renderMode": "failIfMissing"}}},
             "this cluster has no ServiceMonitor",
+        ),
+        (
+            {"metrics": {"prometheusRule": {"enabled": True, "renderMode": "failIfMissing"}}},
+            "metrics.prometheusRule: this cluster has no PrometheusRule",
         ),
     ],
     ids=lambda value: json.dumps(value, separators=(",", ":")) if isinstance(value, dict) else "",
@@ -99,8 +106,12 @@ def test_every_object_of_the_schema_is_closed() -> None:
         "affinity.podAffinity",
         "affinity.podAntiAffinity",
         "extraEnv[].valueFrom",
+        "gateway.httpRoute.api.parentRefs[]",
+        "gateway.httpRoute.parentRefs[]",
+        "gateway.resources.claims[]",
         "networkPolicy.egress[]",
         "networkPolicy.from[]",
+        "networkPolicy.gatewayFrom[]",
         "resources.claims[]",
         "topologySpreadConstraints[]",
     }
@@ -234,9 +245,9 @@ def test_a_namespaced_install_asks_for_nothing_of_the_cluster() -> None:
         ("team-a", "integration-hub-tenant"),
         ("team-b", "integration-hub-operator"),
     }
-    assert env(documents)["INTEGRATION_HUB_WATCH_NAMESPACES"] == "team-a,team-b"
-    assert env(documents)["INTEGRATION_HUB_CATALOGUE_INSTALL"] == "false"
-    assert env(documents)["INTEGRATION_HUB_HEAL_ADMISSION_POLICY"] == "false"
+    assert plain_env(documents)["INTEGRATION_HUB_WATCH_NAMESPACES"] == "team-a,team-b"
+    assert plain_env(documents)["INTEGRATION_HUB_CATALOGUE_INSTALL"] == "false"
+    assert plain_env(documents)["INTEGRATION_HUB_HEAL_ADMISSION_POLICY"] == "false"
 
 
 def test_roles_are_the_ones_the_code_declares(defaults: list[Document]) -> None:
@@ -267,9 +278,8 @@ def test_the_pod_is_as_restricted_as_kubernetes_knows(defaults: list[Document]) 
 
 
 def test_probes_ask_the_port_that_the_program_serves(defaults: list[Document]) -> None:
-    (port,) = container(defaults)["ports"]
-    assert port["name"] == "health"
-    assert port["containerPort"] == Settings.model_fields["probe_port"].default
+    ports = {port["name"]: port["containerPort"] for port in container(defaults)["ports"]}
+    assert ports == {name: Settings.model_fields[f"{field}_port"].default for name, field in PORTS.items()}
     for probe, path in (("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
         assert container(defaults)[probe]["httpGet"] == {"path": path, "port": "health"}
 
@@ -277,7 +287,7 @@ def test_probes_ask_the_port_that_the_program_serves(defaults: list[Document]) -
 def test_one_replica_is_replaced_several_roll_and_are_protected(defaults: list[Document]) -> None:
     assert deployment(defaults)["spec"]["strategy"]["type"] == "Recreate"
     assert not of_kind(defaults, "PodDisruptionBudget")
-    several = render({"replicas": 2})
+    several = render({"replicas": 2, "store": POSTGRESQL})
     assert deployment(several)["spec"]["strategy"]["type"] == "RollingUpdate"
     (budget,) = of_kind(several, "PodDisruptionBudget")
     assert budget["spec"]["selector"] == deployment(several)["spec"]["selector"]
@@ -296,8 +306,9 @@ def test_values_reach_the_program_as_it_reads_them(monkeypatch: pytest.MonkeyPat
             "log": {"level": "debug", "format": "text"},
         }
     )
-    for name, value in env(documents).items():
-        monkeypatch.setenv(name, value if value is not None else "hub")
+    for name, value in plain_env(documents).items():
+        if name not in of_secrets(documents):
+            monkeypatch.setenv(name, value if value is not None else "hub")
     settings = Settings()
     assert settings.namespace == "hub"
     assert settings.watch_namespaces == ()
@@ -314,16 +325,18 @@ def test_values_reach_the_program_as_it_reads_them(monkeypatch: pytest.MonkeyPat
 def test_the_program_knows_whether_the_admission_policy_is_there(installed: bool) -> None:
     """Without it, nobody asks who names a Deployment, and the hub has to ask for the label."""
     documents = render({"healConsent": {"admissionPolicy": installed}})
-    assert env(documents)["INTEGRATION_HUB_HEAL_ADMISSION_POLICY"] == str(installed).lower()
+    assert plain_env(documents)["INTEGRATION_HUB_HEAL_ADMISSION_POLICY"] == str(installed).lower()
     assert bool(of_kind(documents, "ValidatingAdmissionPolicy")) is installed
 
 
 def test_the_chart_sets_no_variable_that_the_program_does_not_know() -> None:
     documents = render({"egress": {"ca": {"configMap": "company-ca"}}})
     prefix = "INTEGRATION_HUB_"
-    assert {name.removeprefix(prefix).lower() for name in env(documents)} <= Settings.model_fields.keys()
+    assert {
+        name.removeprefix(prefix).lower() for name in plain_env(documents)
+    } <= Settings.model_fields.keys()
     mounts = {mount["name"]: mount["mountPath"] for mount in container(documents)["volumeMounts"]}
-    assert env(documents)["INTEGRATION_HUB_EGRESS_CA_FILE"] == f"{mounts['ca']}/ca.crt"
+    assert plain_env(documents)["INTEGRATION_HUB_EGRESS_CA_FILE"] == f"{mounts['ca']}/ca.crt"
 
 
 @pytest.mark.parametrize(
@@ -358,17 +371,20 @@ def test_a_service_monitor_where_the_cluster_knows_it(
     monitors = of_kind(documents, "ServiceMonitor")
     assert len(monitors) == count
     for monitor in monitors:
-        (service,) = of_kind(documents, "Service")
+        service = named(documents, "Service", "integration-hub-metrics")
         assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
         assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
 
 
-def test_a_network_policy_lets_in_probes_and_scrapes_alone() -> None:
+def test_a_network_policy_lets_in_scrapes_and_the_gateways_clients_alone() -> None:
     scraper = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
-    (policy,) = of_kind(render({"networkPolicy": {"enabled": True, "from": [scraper]}}), "NetworkPolicy")
+    client = {"namespaceSelector": {"matchLabels": {"hub": "client"}}}
+    values = {"enabled": True, "from": [scraper], "gatewayFrom": [client]}
+    (policy,) = of_kind(render({"networkPolicy": values}), "NetworkPolicy")
     assert policy["spec"]["policyTypes"] == ["Ingress"]
     assert policy["spec"]["ingress"] == [
-        {"ports": [{"port": "health", "protocol": "TCP"}], "from": [scraper]}
+        {"ports": [{"port": "health", "protocol": "TCP"}], "from": [scraper]},
+        {"ports": [{"port": "http", "protocol": "TCP"}], "from": [client]},
     ]
 
 
@@ -393,7 +409,7 @@ def test_scheduling_wishes_and_further_objects_arrive() -> None:
     assert pod["spec"]["tolerations"] == [{"key": "spot", "operator": "Exists"}]
     assert pod["spec"]["priorityClassName"] == "system-cluster-critical"
     assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
-    assert env(documents)["HTTPS_PROXY"] == "http://proxy:3128"
+    assert plain_env(documents)["HTTPS_PROXY"] == "http://proxy:3128"
     assert {c["metadata"]["name"] for c in of_kind(documents, "ConfigMap")} == {"integration-hub-a", "b"}
 
 
@@ -403,6 +419,7 @@ def test_a_release_of_another_name_is_told_apart() -> None:
     assert {name for name in names if not name.startswith("blue-integration-hub")} == {
         "integration-hub-tenant",
         "integration-hub-heal-consent",
+        "enterprise-hub",
     }
 
 

@@ -10,7 +10,7 @@ import yaml
 
 START, END = "<!-- values: begin -->", "<!-- values: end -->"
 
-_KEY = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z]+):")
+_KEY = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z_]+):")
 _COMMENT = re.compile(r"^ *# (?P<first>-- )?(?P<text>.*)$")
 
 

@@ -49,6 +49,58 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   namespace: {{ .Release.Namespace }}
 {{- end }}
 
+{{- /* Labels that select the pods of one Deployment. Context: dict "root" $ "component" name. */}}
+{{- define "integration-hub.componentLabels" -}}
+{{ include "integration-hub.selectorLabels" .root }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- /* The Deployments as a JSON list: one that plays every role, or one for each role. */}}
+{{- define "integration-hub.deployments" -}}
+{{- $fullname := include "integration-hub.fullname" . }}
+{{- $all := list }}
+{{- if not .Values.split }}
+{{- $all = append $all (dict "component" "hub" "name" $fullname "roles" .Values.roles "replicas" (int .Values.replicas) "resources" .Values.resources) }}
+{{- else }}
+{{- range .Values.roles }}
+{{- $gateway := eq . "gateway" }}
+{{- $all = append $all (dict "component" . "name" (printf "%s-%s" $fullname .) "roles" (list .)
+  "replicas" (ternary (ternary $.Values.gateway.autoscaling.minReplicas $.Values.gateway.replicas $.Values.gateway.autoscaling.enabled) $.Values.replicas $gateway | int)
+  "autoscaled" (and $gateway $.Values.gateway.autoscaling.enabled)
+  "resources" (ternary $.Values.gateway.resources $.Values.resources $gateway)) }}
+{{- end }}
+{{- end }}
+{{- $all | toJson }}
+{{- end }}
+
+{{- /* The component whose pods serve the gateway; empty where none does. */}}
+{{- define "integration-hub.gatewayComponent" -}}
+{{- if has "gateway" .Values.roles }}{{ ternary "gateway" "hub" .Values.split }}{{ end }}
+{{- end }}
+
+{{- /* Where browsers and vendors reach the gateway, as far as the values tell. */}}
+{{- define "integration-hub.publicUrl" -}}
+{{- $ingress := .Values.gateway.ingress }}
+{{- $hostnames := .Values.gateway.httpRoute.hostnames }}
+{{- if .Values.gateway.publicUrl }}
+{{- .Values.gateway.publicUrl }}
+{{- else if $ingress.enabled }}
+{{- printf "%s://%s" (ternary "https" "http" (not (empty $ingress.tlsSecretName))) $ingress.host }}
+{{- else if and .Values.gateway.httpRoute.enabled (not (hasPrefix "*" (first $hostnames))) }}
+{{- printf "https://%s" (first $hostnames) }}
+{{- end }}
+{{- end }}
+
+{{- /* Fails, skips ("") or renders ("yes") an object of the Prometheus operator. Context: dict "root" $ "kind"
+"renderMode" "value". */}}
+{{- define "integration-hub.monitoring" -}}
+{{- $known := .root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" .kind) }}
+{{- if and (eq .renderMode "failIfMissing") (not $known) }}
+{{- fail (printf "metrics.%s: this cluster has no %s; install the Prometheus operator first, or set renderMode to skipIfMissing" .value .kind) }}
+{{- end }}
+{{- if or $known (eq .renderMode "alwaysRender") }}yes{{ end }}
+{{- end }}
+
 {{- /* Served namespaces as a JSON list: the hub's own and the tenants. */}}
 {{- define "integration-hub.served" -}}
 {{- concat (list .Release.Namespace) .Values.tenants | uniq | toJson }}
