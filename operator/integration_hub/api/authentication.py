@@ -40,7 +40,7 @@ class AuthType(StrEnum):
     AWS_SIGV4 = "AWS_SIGV4"
 
 
-SigningAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA", "HS256", "HS512"]
+SigningAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "HS256", "HS512"]
 Host = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9.*:-]+$")]
 
 

@@ -1,0 +1,1 @@
+"""Credentials of connections: resolved, obtained, sealed, refreshed ahead of time, replaced, taken back."""
