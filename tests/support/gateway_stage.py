@@ -1,0 +1,190 @@
+"""The gateway as callers meet it, over ASGI, on ports in memory: the real application and operations."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from integration_hub.adapters.cel import CelExpressions
+from integration_hub.api.integration import INTEGRATION
+from integration_hub.api.meta import KindInfo
+from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
+from integration_hub.gateway.app import build_app
+from integration_hub.gateway.parts import GatewayParts, Operations, Probe
+from integration_hub.operations.admission import Admission
+from integration_hub.operations.audit import ReadAudit
+from integration_hub.operations.batch import ExecuteBatch
+from integration_hub.operations.execute import Execute
+from integration_hub.operations.health import ReadHealth
+from integration_hub.operations.integrations import Integrations
+from integration_hub.operations.logs import ReadLogs
+from integration_hub.operations.metrics import ReadMetrics
+from integration_hub.operations.one_call import OneCall
+from integration_hub.operations.provider import Providers
+from integration_hub.operations.statistics import ReadStatistics
+from integration_hub.operations.stream import ExecuteStream
+from integration_hub.operations.widget import ReadWidget
+from integration_hub.ports import Json, Key
+from integration_hub.providers.linking import Linker
+from integration_hub.providers.reading import ProviderReader
+from integration_hub.reconcilers.integration_links import declare_indexes
+from integration_hub.runtime.cache import CachedObject, ObjectCache
+from memory_calls import MemoryCalls
+from memory_identity import MemoryAuthenticator, MemoryAuthorizer
+from memory_store import MemoryStore
+
+NAMESPACE = "project-123"
+OTHER = "project-456"
+ALICE = "alice"
+"""May do everything in NAMESPACE, which is also her token's."""
+BOB = "bob"
+"""May do everything in OTHER, which is also his token's."""
+GITHUB: dict[str, Any] = {
+    "displayName": "GitHub",
+    "category": "version-control",
+    "baseUrl": "{{ config.apiEndpoint }}",
+    "authModes": [{"type": "BEARER"}, {"type": "OAUTH2"}],
+    "oauth": {
+        "authorizeUrl": "https://github.com/login/oauth/authorize",
+        "tokenUrl": "https://github.com/login/oauth/access_token",
+    },
+    "configSchema": {"apiEndpoint": {"type": "string", "default": "https://api.github.com"}},
+    "defaultHeaders": {"Accept": "application/vnd.github+json"},
+    "audiences": ["cto"],
+}
+
+
+class StillClock:
+    """ports.Clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 21, 10, 30, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return self.moment.timestamp()
+
+    def pass_by(self, **span: float) -> None:
+        self.moment += timedelta(**span)
+
+
+class CountingEntropy:
+    """ports.Entropy without chance."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def random(self) -> float:
+        return 0.5
+
+    def uuid(self) -> str:
+        return f"01890000-0000-7000-8000-{next(self._numbers):012d}"
+
+
+class GatewayStage:
+    """Use it as an asynchronous context manager; `ask` as a caller, and look at what the ports saw."""
+
+    def __init__(self) -> None:
+        self.clock = StillClock()
+        self.store = MemoryStore(self.clock)
+        self.calls = MemoryCalls()
+        self.authenticator = MemoryAuthenticator()
+        self.authorizer = MemoryAuthorizer()
+        self.cache = ObjectCache()
+        declare_indexes(self.cache)
+        self._versions = count(1)
+        for user, namespace in ((ALICE, NAMESPACE), (BOB, OTHER)):
+            self.authenticator.introduce(user, namespace)
+            self.authorizer.grant(user, namespace=namespace)
+        expressions = CelExpressions()
+        reader = ProviderReader(self.cache, expressions)
+        linker = Linker(self.cache, reader, expressions, self.clock)
+        admission = Admission(self.authorizer, self.store, self.clock)
+        integrations = Integrations(self.cache, admission, linker)
+        one_call = OneCall(self.calls, expressions)
+        self.operations = Operations(
+            providers=Providers(self.cache, reader, self.authorizer),
+            execute=Execute(integrations, one_call),
+            batch=ExecuteBatch(integrations, one_call, self.calls, expressions),
+            stream=ExecuteStream(integrations, self.calls),
+            widget=ReadWidget(integrations, self.calls, expressions),
+            health=ReadHealth(integrations, admission, self.store, self.clock),
+            metrics=ReadMetrics(integrations, self.store, self.clock),
+            logs=ReadLogs(integrations, self.store),
+            statistics=ReadStatistics(integrations, admission, reader, self.store, self.clock),
+            audit=ReadAudit(admission, self.store),
+        )
+        parts = GatewayParts(
+            authenticator=self.authenticator,
+            operations=self.operations,
+            idempotency=self.store,
+            clock=self.clock,
+            entropy=CountingEntropy(),
+            live=lambda: Probe(ok=True, report={}),
+            ready=lambda: Probe(ok=True, report={}),
+        )
+        self.app = build_app(parts)
+        self.client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=self.app), base_url="http://hub.test"
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.client.aclose()
+
+    # ------------------------------------------------------------------ objects
+
+    def put(
+        self, info: KindInfo, name: str, spec: Json, *, namespace: str = "", status: Json = None, **meta: Any
+    ) -> CachedObject:
+        """Have the watch tell of an object."""
+        version = next(self._versions)
+        metadata = {
+            "name": name,
+            "uid": f"uid-{namespace or 'cluster'}-{name}",
+            "resourceVersion": str(version),
+            "generation": version,
+            "creationTimestamp": "2026-11-21T10:00:00Z",
+            **meta,
+        }
+        if info.namespaced:
+            metadata["namespace"] = namespace
+        obj: dict[str, Any] = {"metadata": metadata, "spec": spec}
+        if status is not None:
+            obj["status"] = status
+        self.cache.upsert(info.kind, obj)
+        found = self.cache.get(Key(info.kind, namespace if info.namespaced else "", name))
+        assert found is not None
+        return found
+
+    def provider(self, name: str = "github", **changes: Any) -> CachedObject:
+        return self.put(CLUSTER_INTEGRATION_PROVIDER, name, {**GITHUB, **changes})
+
+    def own_provider(self, name: str, spec: Json, *, namespace: str = NAMESPACE) -> CachedObject:
+        return self.put(INTEGRATION_PROVIDER, name, spec, namespace=namespace)
+
+    def integration(
+        self, name: str = "gh", *, namespace: str = NAMESPACE, status: Json = None, **changes: Any
+    ) -> CachedObject:
+        spec = {"providerRef": {"name": "github"}, "credentials": {"secretRef": {"name": "gh"}}, **changes}
+        return self.put(INTEGRATION, name, spec, namespace=namespace, status=status)
+
+    # ------------------------------------------------------------------ callers
+
+    async def ask(
+        self, method: str, path: str, body: Json = None, *, user: str = ALICE, **headers: str
+    ) -> httpx2.Response:
+        """Send a request; header names are written with underscores."""
+        named = {"Authorization": f"Bearer {user}"}
+        named |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.request(method, path, json=body if body is not None else None, headers=named)
