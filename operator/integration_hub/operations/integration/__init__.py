@@ -1,0 +1,1 @@
+"""Integrations made, changed and removed on somebody's behalf."""
