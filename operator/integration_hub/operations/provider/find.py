@@ -13,8 +13,9 @@ from integration_hub.api.provider import (
     Category,
     ProviderSpec,
 )
+from integration_hub.operations.admission import Admission
 from integration_hub.operations.paging import Page, page_of
-from integration_hub.ports import Access, Authorizer, Caller, Json, Key, Problem
+from integration_hub.ports import Access, Caller, Json, Key, Problem
 from integration_hub.providers.reading import ProviderReader
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 
@@ -51,10 +52,10 @@ class Providers:
     or, without a namespace, on clusterintegrationproviders.
     """
 
-    def __init__(self, cache: ObjectCache, reader: ProviderReader, authorizer: Authorizer) -> None:
+    def __init__(self, cache: ObjectCache, reader: ProviderReader, admission: Admission) -> None:
         self._cache = cache
         self._reader = reader
-        self._authorizer = authorizer
+        self._admission = admission
 
     async def list(self, caller: Caller, wanted: ProviderFilter) -> ProviderPage | Problem:
         """One page, by name."""
@@ -100,7 +101,7 @@ class Providers:
 
     async def _refusal(self, caller: Caller, verb: str, namespace: str) -> Problem | None:
         info = INTEGRATION_PROVIDER if namespace else CLUSTER_INTEGRATION_PROVIDER
-        return await self._authorizer.refusal(caller, Access(verb, info.plural, namespace))
+        return await self._admission.refusal(caller, Access(verb, info.plural, namespace))
 
     def _visible(self, namespace: str) -> Iterator[FoundProvider]:
         for observed in self._candidates(namespace):
