@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from integration_hub.operations.find_integrations import FindIntegrations
@@ -14,9 +15,8 @@ from integration_hub.operations.trail import NO_TRAIL, Trail
 from integration_hub.ports import Caller, Json, Problem, SecretText
 from integration_hub.runtime.cache import CachedObject
 
-_OPEN = ("config",)
-"""Parts that are changed key by key; all others are replaced as they are given."""
-_GROUPS = ("retry", "sync", "healthCheck", "circuitBreaker", "batch", "logging", "credentials")
+Change = Callable[[dict[str, Json]], "dict[str, Json] | Problem"]
+"""From the whole spec as it stands to the whole spec as it shall be. Called anew if it moved on meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class ReplaceInput:
 
 @dataclass(frozen=True, slots=True)
 class EditInput:
-    """`changes` has the CRD's keys; those of `config` and of policies are merged into what is there."""
+    """`change` is given a copy of the spec, in the CRD's own shape."""
 
     namespace: str
     integration: str
-    changes: Mapping[str, Json] = field(default_factory=dict)
+    change: Change
     credentials: Mapping[str, SecretText] = field(default_factory=dict, repr=False)
     force: bool = False
     trail: Trail = NO_TRAIL
@@ -89,7 +89,7 @@ class ChangeIntegration:
         return await self._write(
             caller,
             found,
-            lambda obj: merged(obj.get("spec") or {}, asked.changes),
+            lambda obj: asked.change(copy.deepcopy(obj.get("spec") or {})),
             credentials=asked.credentials,
             force=asked.force,
         )
@@ -133,16 +133,3 @@ class ChangeIntegration:
             return changed
         problem = await self._writer.keep_credentials(caller, changed, credentials)
         return problem or self._finder.show(changed)
-
-
-def merged(spec: Mapping[str, Json], changes: Mapping[str, Json]) -> dict[str, Json]:
-    """A spec with these changes."""
-    result = dict(spec)
-    for name, value in changes.items():
-        present = result.get(name)
-        together = name in _OPEN or name in _GROUPS
-        if together and isinstance(present, Mapping) and isinstance(value, Mapping):
-            result[name] = {**present, **value}
-        else:
-            result[name] = value
-    return result

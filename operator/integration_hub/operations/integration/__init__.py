@@ -1,1 +1,0 @@
-"""Integrations made, changed and removed on somebody's behalf."""
