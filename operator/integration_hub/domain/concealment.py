@@ -30,9 +30,9 @@ def nothing(text: str) -> str:
 
 def concealing(secrets: Iterable[SecretText]) -> Conceal:
     """A function that strikes these values out, also as they look in a URL, in JSON, after a scheme word."""
-    forms = {form for secret in secrets for form in _forms(secret.reveal()) if len(form) >= SHORTEST}
+    found = {form for secret in secrets for form in forms(secret.reveal()) if len(form) >= SHORTEST}
     # The longest first: a short one inside of it would leave the rest of it standing.
-    ordered = sorted(forms, key=lambda form: (-len(form), form))
+    ordered = sorted(found, key=lambda form: (-len(form), form))
 
     def conceal(text: str) -> str:
         for form in ordered:
@@ -42,7 +42,8 @@ def concealing(secrets: Iterable[SecretText]) -> Conceal:
     return conceal if ordered else nothing
 
 
-def _forms(value: str) -> Iterator[str]:
+def forms(value: str) -> Iterator[str]:
+    """A secret as it may be written: as it is, in a URL, in JSON; without the scheme's word."""
     scheme, _, credentials = value.strip().partition(" ")
     secret = credentials.strip() if scheme in _SCHEMES else value.strip()
     yield secret

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from integration_hub.domain import url
 from integration_hub.domain.retry import IDEMPOTENCY_KEY
 from integration_hub.domain.url import UrlProblem
-from integration_hub.ports import CallRequest, Destination, Expressions, HttpRequest, Link, Presented
+from integration_hub.ports import CallRequest, Destination, Expressions, HttpRequest, Link, Presented, Purpose
 from integration_hub.providers.request import RequestProblem, base_url, filled_headers
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
-CORRELATION_ID = "X-Correlation-Id"
+CORRELATION_ID = "x-correlation-id"
+
+_SMALL = frozenset({Purpose.PROBE, Purpose.TEST, Purpose.TOKEN})
+"""Answers that are not worth packing."""
 
 _NOT_THE_CALLERS = frozenset(
     # Credentials and the caller's own session with us
@@ -39,7 +42,10 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What all calls of a connection begin with: the base address, its target, the provider's headers."""
+    """What all calls of a connection begin with: the base address, its target, the provider's headers.
+
+    Header names are in lower case, here as in all that is made of it.
+    """
 
     base: str
     target: url.Target
@@ -47,11 +53,16 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
-    """An address below the base, and whom it belongs to."""
+class Draft:
+    """A call that may be sent, but for its credentials: checked, joined, its headers sorted out."""
 
-    url: str = field(repr=False)
+    request: CallRequest
     host: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    destination: Destination
+    timeout_seconds: float
+    gzip: bool
 
 
 class Composer:
@@ -90,44 +101,49 @@ class Composer:
         headers = filled_headers(link.provider.default_headers, link.config, self._expressions)
         if isinstance(headers, RequestProblem):
             return headers
-        return Ground(base, target, headers)
+        return Ground(base, target, {name.lower(): value for name, value in headers.items()})
 
-    def compose(
-        self,
-        link: Link,
-        ground: Ground,
-        request: CallRequest,
-        presented: Presented,
-        added: Mapping[str, str],
-        timeout_seconds: float,
-    ) -> HttpRequest | RequestProblem:
-        """The whole request, unsigned.
-
-        Credentials win over what the hub adds (`added`), that over the caller's headers, those over the
-        provider's. A streamed body is the caller's to set (`HttpRequest.streamed`).
-        """
+    def draft(self, link: Link, request: CallRequest) -> Draft | RequestProblem:
+        """What all attempts of a call have in common. The caller's headers win over the provider's."""
         problem = check(request)
         if problem:
             return RequestProblem(problem)
+        ground = self.ground(link)
+        if isinstance(ground, RequestProblem):
+            return ground
         address = join(ground, request)
         if isinstance(address, RequestProblem):
             return address
-        headers = {name.lower(): value for name, value in ground.headers.items()}
-        headers |= callers_headers(request.headers)
+        headers = {**ground.headers, **callers_headers(request.headers)}
         if request.idempotency_key:
             headers[IDEMPOTENCY_KEY] = request.idempotency_key
-        headers |= {name.lower(): value for name, value in added.items()}
-        headers |= {name.lower(): value.reveal() for name, value in presented.headers.items()}
-        query = {name: value.reveal() for name, value in presented.query.items()}
-        return HttpRequest(
-            method=request.method,
-            url=url.with_query(address, query),
-            destination=Destination("tenant", link.namespace),
+        return Draft(
+            request=request,
+            host=ground.target.host,
+            url=address,
             headers=headers,
-            body=request.body,
-            timeout_seconds=timeout_seconds,
-            max_response_bytes=request.max_response_bytes,
+            destination=Destination("tenant", link.namespace),
+            timeout_seconds=request.timeout_seconds or float(link.spec.timeout_seconds),
+            gzip=request.purpose not in _SMALL and request.method != "HEAD" and "range" not in headers,
         )
+
+
+def compose(draft: Draft, presented: Presented, added: Mapping[str, str]) -> HttpRequest:
+    """The whole request, unsigned. Credentials win over what the hub adds (`added`), that over the rest."""
+    secret_headers = {name.lower(): value.reveal() for name, value in presented.headers.items()}
+    address = draft.url
+    if presented.query:
+        address = url.with_query(address, {name: each.reveal() for name, each in presented.query.items()})
+    return HttpRequest(
+        method=draft.request.method,
+        url=address,
+        destination=draft.destination,
+        headers={**draft.headers, **added, **secret_headers},
+        body=draft.request.body,
+        timeout_seconds=draft.timeout_seconds,
+        max_response_bytes=draft.request.max_response_bytes,
+        gzip=draft.gzip,
+    )
 
 
 def join(ground: Ground, request: CallRequest) -> str | RequestProblem:
