@@ -7,7 +7,6 @@ Units: `timeout` is milliseconds, rounded up to seconds (C-05); a whole `syncInt
 
 from __future__ import annotations
 
-import copy
 import math
 import re
 from collections.abc import Collection, Mapping
@@ -31,7 +30,7 @@ class SettingsProblem:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Sorted settings; None: not spoken of. In `config` a null takes the key away."""
+    """Sorted settings; None: not spoken of."""
 
     config: Mapping[str, Any] = field(default_factory=dict)
     enabled: bool | None = None
@@ -40,22 +39,17 @@ class Settings:
     max_retries: int | None = None
     timeout_seconds: int | None = None
 
-    def onto(self, spec: Mapping[str, Any]) -> dict[str, Any]:
-        """A copy of a raw Integration spec with these settings in it; all else stays as it is."""
-        made: dict[str, Any] = copy.deepcopy(dict(spec))
-        config = {**(made.get("config") or {}), **self.config}
-        made["config"] = {name: value for name, value in config.items() if value is not None}
-        if self.enabled is not None:
-            made["enabled"] = self.enabled
-        if self.timeout_seconds is not None:
-            made["timeoutSeconds"] = self.timeout_seconds
-        if self.max_retries is not None:
-            made["retry"] = {**(made.get("retry") or {}), "maxRetries": self.max_retries}
+    def changes(self) -> dict[str, Any]:
+        """What they come to in a raw Integration spec; only what was spoken of."""
         sync = {"auto": self.auto_sync, "schedule": self.schedule}
-        told = {name: value for name, value in sync.items() if value is not None}
-        if told:
-            made["sync"] = {**(made.get("sync") or {}), **told}
-        return made
+        made = {
+            "config": dict(self.config) or None,
+            "enabled": self.enabled,
+            "timeoutSeconds": self.timeout_seconds,
+            "retry": {"maxRetries": self.max_retries} if self.max_retries is not None else None,
+            "sync": {name: value for name, value in sync.items() if value is not None} or None,
+        }
+        return {name: value for name, value in made.items() if value is not None}
 
 
 def sort_settings(flat: Mapping[str, Any], declared: Collection[str]) -> Settings | SettingsProblem:

@@ -51,7 +51,7 @@ class IntegrationWriter:
             metadata = {"name": name, "annotations": {CREATED_BY: caller.user}}
             answer = await self._apply(namespace, name, metadata, spec, force=False)
         except ApiError as error:
-            return _refused(error, namespace)
+            return refused(error, namespace)
         return self._remember(answer)
 
     async def edit(self, found: CachedObject, edit: Edit, *, force: bool) -> CachedObject | Problem:
@@ -70,7 +70,7 @@ class IntegrationWriter:
                 answer = await self._apply(namespace, name, _same(obj), spec, force=True)
             except ApiError as error:
                 if error.status != 409 or last:
-                    return _refused(error, namespace)
+                    return refused(error, namespace)
                 fresh = await self._reread(namespace, name, found.uid)
                 if isinstance(fresh, Problem):
                     return fresh
@@ -84,7 +84,7 @@ class IntegrationWriter:
         try:
             await self._cluster.delete(_RESOURCE, found.key.namespace, found.key.name, uid=found.uid)
         except ApiError as error:
-            return _refused(error, found.key.namespace)
+            return refused(error, found.key.namespace)
         return None
 
     async def keep_credentials(
@@ -147,7 +147,7 @@ def _same(obj: Json) -> dict[str, Json]:
     return {**named, "annotations": {CREATED_BY: creator}} if creator else named
 
 
-def _refused(error: ApiError, namespace: str) -> Problem:
+def refused(error: ApiError, namespace: str) -> Problem:
     """What the API server said, where a caller can act on it. Raises where nobody can."""
     if error.status == 409:
         return Problem(ErrorCode.CONFLICT, error.message)
