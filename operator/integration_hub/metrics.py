@@ -7,7 +7,7 @@ outcomes, provider names, object names; never a URL, a host or an id that a call
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -58,6 +58,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.oauth_refresh = Counter(
+            "integration_hub_oauth_refresh_total",
+            "Tokens renewed ahead of their end, by result: success, failed (to be tried again), revoked.",
+            ["result"],
+            registry=registry,
+        )
         self.integration_ready = ReadyGauge(
             "integration_hub_integration_ready_status",
             "Ready of each Integration: 1 True, 0 False, -1 Unknown.",
@@ -88,6 +94,32 @@ class Metrics:
             ["why"],
             registry=registry,
         )
+        # calls
+        self.requests = Counter(
+            "integration_hub_requests_total",
+            "Requests to outside systems, and refusals to make one, by provider, purpose and outcome.",
+            ["provider", "purpose", "outcome"],
+            registry=registry,
+        )
+        self.bytes = Counter(
+            "integration_hub_bytes_total",
+            "Bytes of bodies exchanged with outside systems, by direction (sent, received).",
+            ["direction"],
+            registry=registry,
+        )
+        self.rate_wait_seconds = Histogram(
+            "integration_hub_rate_limit_wait_seconds",
+            "Time that calls waited for room in a provider's rate limit.",
+            ["provider"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.circuit_state = StateGauge(
+            "integration_hub_circuit_state",
+            "Circuit breaker of each Integration that ever had trouble: 0 closed, 1 half open, 2 open.",
+            _CIRCUIT_VALUES,
+        )
+        registry.register(self.circuit_state)
         # products
         self.product_health = Gauge(
             "integration_hub_product_health",
@@ -119,6 +151,35 @@ class Metrics:
         self.probe_total.labels(kind, provider, outcome).inc()
         if seconds > 0:
             self.request_seconds.labels(kind, provider).observe(seconds)
+
+    def count_refresh(self, result: str) -> None:
+        """reconcilers.integration_errands.ErrandMetrics, with `observe_probe`."""
+        self.oauth_refresh.labels(result).inc()
+
+    def observe_call(
+        self, provider: str, purpose: str, outcome: str, seconds: float, *, sent: int, received: int
+    ) -> None:
+        """egress.call.CallMetrics, as are the next four. A probe's time is observed by `observe_probe`."""
+        self.requests.labels(provider, purpose, outcome).inc()
+        if sent:
+            self.bytes.labels("sent").inc(sent)
+        if received:
+            self.bytes.labels("received").inc(received)
+        if seconds > 0 and purpose != "probe":
+            self.request_seconds.labels("Integration", provider).observe(seconds)
+
+    def observe_rate_wait(self, provider: str, seconds: float) -> None:
+        self.rate_wait_seconds.labels(provider).observe(seconds)
+
+    def set_circuit(self, namespace: str, name: str, state: str) -> None:
+        self.circuit_state.set(namespace, name, state)
+
+    def drop_circuit(self, namespace: str, name: str) -> None:
+        self.circuit_state.drop(namespace, name)
+
+    def watch_pool(self, counts: Callable[[], tuple[int, int]]) -> None:
+        """Tell of outbound connections: `counts` gives those in use and those kept. Call it once."""
+        self.registry.register(PoolGauge(counts))
 
     def set_ready(self, namespace: str, name: str, status: str) -> None:
         self.integration_ready.set(namespace, name, status)
@@ -162,16 +223,19 @@ class Metrics:
         self.heal_brake.set(on)
 
 
-class ReadyGauge(Collector):
-    """One sample per object, at most `limit` of them, made when they are asked for.
+class StateGauge(Collector):
+    """One sample per object, the number of its state in `values`; at most `limit`, made when asked for.
 
     A child object of the client library for each of ten thousand objects would cost ten times the
     memory. Objects beyond the limit are counted in `<name>_dropped`, so that a gap can be seen.
     """
 
-    def __init__(self, name: str, documentation: str, *, limit: int = 20_000) -> None:
+    def __init__(
+        self, name: str, documentation: str, values: Mapping[str, float], *, limit: int = 20_000
+    ) -> None:
         self._name = name
         self._documentation = documentation
+        self._numbers = values
         self._limit = limit
         self._values: dict[tuple[str, str], float] = {}
         self._left_out: set[tuple[str, str]] = set()
@@ -179,7 +243,7 @@ class ReadyGauge(Collector):
     def set(self, namespace: str, name: str, status: str) -> None:
         key = (namespace, name)
         if key in self._values or len(self._values) < self._limit:
-            self._values[key] = _READY_VALUES[status]
+            self._values[key] = self._numbers[status]
             self._left_out.discard(key)
         else:
             self._left_out.add(key)
@@ -232,4 +296,30 @@ class TroubleGauge(Collector):
         yield gauge
 
 
+class ReadyGauge(StateGauge):
+    """Ready of each object."""
+
+    def __init__(self, name: str, documentation: str, *, limit: int = 20_000) -> None:
+        super().__init__(name, documentation, _READY_VALUES, limit=limit)
+
+
+class PoolGauge(Collector):
+    """Connections of a pool, counted when they are asked for."""
+
+    def __init__(self, counts: Callable[[], tuple[int, int]]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterable[Metric]:
+        gauge = GaugeMetricFamily(
+            "integration_hub_http_pool_connections",
+            "Outbound connections: active carry a request, idle are kept for the next one.",
+            labels=["state"],
+        )
+        active, idle = self._counts()
+        gauge.add_metric(["active"], active)
+        gauge.add_metric(["idle"], idle)
+        yield gauge
+
+
 _READY_VALUES = {"True": 1.0, "False": 0.0, "Unknown": -1.0}
+_CIRCUIT_VALUES = {"closed": 0.0, "halfOpen": 1.0, "open": 2.0}
