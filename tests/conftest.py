@@ -7,7 +7,7 @@ import pytest
 
 from scheduling import Scheduling
 
-pytest_plugins = ["control_plane_fixture"]
+pytest_plugins = ["control_plane_fixture", "postgresql_server"]
 
 # A machine that is busy with other tests makes no property false.
 hypothesis.settings.register_profile("house", deadline=None)
