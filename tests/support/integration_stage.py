@@ -20,7 +20,9 @@ from integration_hub.domain.consent import Consent
 from integration_hub.ports import Json, Key, Resource
 from integration_hub.providers.linking import Linker
 from integration_hub.providers.reading import ProviderReader
-from integration_hub.reconcilers.integration import IntegrationReconciler
+from integration_hub.reconcilers.circuits import Circuits
+from integration_hub.reconcilers.integration import IntegrationParts, IntegrationReconciler
+from integration_hub.reconcilers.integration_errands import Errands
 from integration_hub.reconcilers.integration_links import IntegrationLinks, declare_indexes
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.provider import ProviderReconciler
@@ -29,8 +31,10 @@ from integration_hub.runtime.controller import Controller
 from integration_hub.runtime.due import DueTimes
 from integration_hub.runtime.queue import WorkQueue
 from integration_hub.runtime.status import StatusWriter, resource_of
+from integration_hub.wiring.interim import PlainCalls, PlainCredentials
 from memory import MemoryEgress, MemoryEvents, MemoryMetrics, MemorySecrets, conditions_of
 from memory_cluster import MemoryCluster
+from memory_store import MemoryStore
 from virtual_time import FixedEntropy, VirtualClock, run
 
 NAMESPACE = "team-a"
@@ -63,6 +67,8 @@ class Stage:
         self.egress = MemoryEgress()
         self.events = MemoryEvents()
         self.metrics = MemoryMetrics()
+        self.store = MemoryStore(self.clock)
+        self.credentials = PlainCredentials(self.secrets)
         declare_indexes(self.cache)
         self.links = IntegrationLinks(self.cache)
         self._build()
@@ -77,20 +83,31 @@ class Stage:
         status = StatusWriter(self.cluster, self.cache)
         self.reader = ProviderReader(self.cache, expressions)
         self.linker = Linker(self.cache, self.reader, expressions, self.clock)
+        self.circuits = Circuits(self.store)
         self.integrations = IntegrationReconciler(
-            cache=self.cache,
-            linker=self.linker,
-            status=status,
-            secrets=self.secrets,
-            watch=self.secrets,
-            egress=self.egress,
-            expressions=expressions,
-            events=self.events,
-            probes=Probes(self.controller.enqueue),
-            clock=self.clock,
-            entropy=entropy,
-            metrics=self.metrics,
-            consent=Consent("integration-hub", "integration-hub"),
+            IntegrationParts(
+                cache=self.cache,
+                linker=self.linker,
+                status=status,
+                watch=self.secrets,
+                credentials=self.credentials,
+                errands=Errands(
+                    calls=PlainCalls(self.egress, self.credentials, expressions, self.clock),
+                    credentials=self.credentials,
+                    expressions=expressions,
+                    health=self.store,
+                    clock=self.clock,
+                    metrics=self.metrics,
+                ),
+                probes=Probes(self.controller.enqueue),
+                circuits=self.circuits,
+                events=self.events,
+                clock=self.clock,
+                entropy=entropy,
+                metrics=self.metrics,
+                consent=Consent("integration-hub", "integration-hub"),
+                connect_url=lambda namespace, name: f"https://hub.test/connect/{namespace}/{name}",
+            )
         )
         self.controller.register(INTEGRATION.kind, self.integrations)
         self.controller.on_change(INTEGRATION.kind, self.links.rivals)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,10 +22,9 @@ from integration_hub.domain.integration import (
     HealthFacts,
     IntegrationWorld,
     KnownProvider,
-    SecretFacts,
     Sibling,
 )
-from integration_hub.ports import SecretState
+from integration_hub.ports import BreakerRow, CredentialFacts, CredentialProblem
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 PROVIDER = {
@@ -49,7 +48,7 @@ def spec(**changes: Any) -> IntegrationSpec:
     return IntegrationSpec.model_validate({**SPEC, **changes})
 
 
-GOOD_SECRET = SecretFacts(SecretState.FOUND, "7")
+GOOD_CREDENTIALS = CredentialFacts("7", "7")
 GOOD_ADDRESS = Address("slack.com", ("slack.com",))
 GOOD = IntegrationWorld(
     namespace="team-a",
@@ -65,8 +64,7 @@ GOOD = IntegrationWorld(
     config=ValidConfig({}),
     address=GOOD_ADDRESS,
     mode=AuthMode.model_validate({"type": "BEARER"}),
-    keys=("token",),
-    secret=GOOD_SECRET,
+    credentials=GOOD_CREDENTIALS,
     secret_version="7",
     facts=HealthFacts(),
     consent=Consent("integration-hub", "integration-hub"),
@@ -74,7 +72,7 @@ GOOD = IntegrationWorld(
     tick=1000.0,
     jitter=0.5,
 )
-"""Everything in order, the Secret just read, nothing tried yet."""
+"""Everything in order, the credentials just looked at, nothing tried yet."""
 
 
 def world(**changes: Any) -> IntegrationWorld:
@@ -94,13 +92,42 @@ siblings = st.lists(
     unique_by=lambda each: each.uid,
 ).map(tuple)
 
-secrets = st.one_of(
+HOUR = timedelta(hours=1)
+
+credentials = st.one_of(
     st.none(),
-    st.just(GOOD_SECRET),
-    st.just(SecretFacts(SecretState.MISSING)),
-    st.just(SecretFacts(SecretState.DENIED)),
-    st.just(SecretFacts(SecretState.FOUND, "8", missing=("token",))),
-    st.just(SecretFacts(SecretState.FOUND, "9", invalid={"token": "it is odd"})),
+    st.just(GOOD_CREDENTIALS),
+    st.builds(
+        CredentialProblem,
+        st.sampled_from(
+            [
+                Reason.SECRET_NOT_FOUND,
+                Reason.SECRET_ACCESS_DENIED,
+                Reason.SECRET_KEY_MISSING,
+                Reason.SECRET_KEY_INVALID,
+                Reason.PENDING_AUTHORIZATION,
+                Reason.REAUTH_REQUIRED,
+            ]
+        ),
+        st.just("It is not there."),
+    ),
+    st.builds(
+        CredentialFacts,
+        st.just("9"),
+        st.just("7"),
+        expires_at=st.none() | st.sampled_from([NOON - HOUR, NOON + HOUR]),
+        refresh_at=st.none() | st.sampled_from([NOON - HOUR / 2, NOON + HOUR / 2]),
+        rotated_at=st.none() | st.just(NOON - 48 * HOUR),
+        sealed=st.booleans(),
+        rotatable=st.booleans(),
+    ),
+)
+
+circuits = st.none() | st.builds(
+    BreakerRow,
+    st.sampled_from(["open", "halfOpen"]),
+    opened_at=st.just(NOON),
+    retry_at=st.sampled_from([NOON - HOUR, NOON + HOUR / 60]),
 )
 
 outcomes = st.builds(
@@ -114,6 +141,7 @@ outcomes = st.builds(
             Reason.TIMEOUT,
             Reason.REAUTH_REQUIRED,
             Reason.EGRESS_OVERLOADED,
+            Reason.CIRCUIT_OPEN,
         ]
     ),
     st.sampled_from([0, 200, 401, 503]),
@@ -135,7 +163,7 @@ specs = st.fixed_dictionaries(
                 "successThreshold": st.integers(1, 4),
             },
         ),
-        "credentials": st.just({}),
+        "credentials": st.sampled_from([{}, {"rotation": {"interval": "1d"}}]),
     },
 ).map(lambda changes: spec(**changes))
 
@@ -166,8 +194,9 @@ def worlds(draw: st.DrawFn) -> IntegrationWorld:
         config=config if usable else None,
         address=draw(st.sampled_from(addresses)) if valid else None,
         mode=AuthMode.model_validate({"type": mode}) if mode else None,
-        keys={"BEARER": ("token",), "NONE": (), "OAUTH2": ("accessToken",), None: ()}[mode],
-        secret=draw(secrets),
+        credentials=draw(credentials),
+        circuit=draw(circuits),
+        recheck=draw(st.booleans()),
         secret_version=draw(st.sampled_from([None, "", "7"])),
         jitter=draw(st.floats(0, 0.999)),
     )

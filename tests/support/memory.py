@@ -122,10 +122,14 @@ class MemoryMetrics:
         self.ready: dict[tuple[str, str], str] = {}
         self.troubles: dict[tuple[str, str], set[str]] = {}
         self.probes: list[tuple[str, str, str]] = []
+        self.refreshes: list[str] = []
 
     def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None:
         assert seconds >= 0
         self.probes.append((kind, provider, outcome))
+
+    def count_refresh(self, result: str) -> None:
+        self.refreshes.append(result)
 
     def set_ready(self, namespace: str, name: str, status: str) -> None:
         self.ready[namespace, name] = status

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from integration_hub.api.conditions import StatusBase
-from integration_hub.api.integration import Count, HealthStatus, Text
+from integration_hub.api.integration_status import Count, HealthStatus, Text
 from integration_hub.api.meta import (
     DNS_LABEL,
     Column,

@@ -62,6 +62,7 @@ class Outcome:
     `status` is the HTTP status (0: no answer). `detail` is what the far end or the provider's rule
     adds for a person, possibly empty. `retry_after` in seconds, where the far end asked for it.
     `elapsed_seconds` is the time until the answer. `expired`: newer credentials might be accepted.
+    `held`: our own budget or breaker kept the call from going out.
     """
 
     reason: Reason
@@ -70,6 +71,7 @@ class Outcome:
     retry_after: float | None = None
     elapsed_seconds: float = 0.0
     expired: bool = False
+    held: bool = False
 
     @property
     def success(self) -> bool:
@@ -77,8 +79,8 @@ class Outcome:
 
     @property
     def counts(self) -> bool:
-        """Whether it says anything about the far end: our own overload does not."""
-        return self.reason is not Reason.EGRESS_OVERLOADED
+        """Whether it says anything about the far end: what we held back ourselves does not."""
+        return self.reason is not Reason.EGRESS_OVERLOADED and not self.held
 
     @property
     def lasting(self) -> bool:
@@ -264,5 +266,6 @@ _ADVICE: Mapping[Reason, str] = {
         "{host} took longer than {timeout} s: raise spec.timeoutSeconds if it is known to be slow."
     ),
     Reason.PROTOCOL_ERROR: "Check that {host} speaks HTTP at this address and port.",
+    Reason.CIRCUIT_OPEN: "Too many calls to {host} in a row failed; the hub tries again by itself.",
     Reason.EGRESS_OVERLOADED: "The hub has more calls under way than it may; it tries again shortly.",
 }

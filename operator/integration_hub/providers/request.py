@@ -42,7 +42,7 @@ def base_url(
             known = ", ".join(sorted(spec.regions)) or "none"
             return RequestProblem(f"spec.region {region} is not one of the provider's regions ({known})")
         return spec.regions[region]
-    rendered = placeholder.render_base_url(spec.base_url, _evaluator(expressions, config))
+    rendered = placeholder.render_base_url(spec.base_url, evaluator(expressions, config))
     if isinstance(rendered, PlaceholderProblem):
         return RequestProblem(f"the provider's baseUrl cannot be filled: {rendered.message}")
     return rendered
@@ -50,7 +50,7 @@ def base_url(
 
 def filled_url(template: str, *, config: Mapping[str, Any], expressions: Expressions) -> str | RequestProblem:
     """Another address of the provider, such as its token endpoint, with its placeholders filled."""
-    rendered = placeholder.render_base_url(template, _evaluator(expressions, config))
+    rendered = placeholder.render_base_url(template, evaluator(expressions, config))
     if isinstance(rendered, PlaceholderProblem):
         return RequestProblem(f"an address of the provider cannot be filled: {rendered.message}")
     return rendered
@@ -60,7 +60,7 @@ def filled_headers(
     templates: Mapping[str, str], config: Mapping[str, Any], expressions: Expressions
 ) -> dict[str, str] | RequestProblem:
     """Headers with their placeholders filled; of two names that differ by case the later one stays."""
-    return _headers(templates, _evaluator(expressions, config))
+    return _headers(templates, evaluator(expressions, config))
 
 
 def probe_request(
@@ -115,7 +115,7 @@ def build(
     timeout_seconds: float = 30.0,
 ) -> HttpRequest | RequestProblem:
     """Any call to the provider. Credentials win over the call's headers, those over the provider's."""
-    evaluate = _evaluator(expressions, config)
+    evaluate = evaluator(expressions, config)
     base = base_url(spec, config=config, region=region, expressions=expressions)
     if isinstance(base, RequestProblem):
         return base
@@ -157,7 +157,7 @@ def _override(base: Mapping[str, str], over: Mapping[str, str]) -> dict[str, str
     return {**{name: value for name, value in base.items() if name.lower() not in replaced}, **over}
 
 
-def _evaluator(expressions: Expressions, config: Mapping[str, Any]) -> placeholder.Evaluate:
+def evaluator(expressions: Expressions, config: Mapping[str, Any]) -> placeholder.Evaluate:
     """Bind CEL to one config."""
     variables: dict[str, Json] = {"config": dict(config)}
 

@@ -1,57 +1,44 @@
 """Integrations: gather → decide → act → report.
 
 One look gathers the object, its provider, its rivals and what is remembered of its health; the
-decision is `domain.integration`. Its Secret is read only if that decision needs it, its probe goes
-out through egress, and at most one status is written. Nothing outside has to be undone when an
-Integration goes, so there is no finalizer: what is remembered is dropped, that is all.
+decision is `domain.integration`. Credentials are looked at only if that decision needs them, a probe
+goes the way of every call, a token is renewed ahead of its end, and at most one status is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pydantic import ValidationError
 
 from integration_hub.api.conditions import READY
 from integration_hub.api.integration import INTEGRATION, TEST_REQUESTED, IntegrationSpec
-from integration_hub.api.provider import AuthMode
 from integration_hub.api.reasons import Reason
 from integration_hub.domain import conditions
 from integration_hub.domain import integration as decisions
-from integration_hub.domain.classification import Outcome, classify
-from integration_hub.domain.concealment import concealing
-from integration_hub.domain.config_schema import ValidConfig
+from integration_hub.domain.classification import Outcome
 from integration_hub.domain.consent import Consent
-from integration_hub.domain.integration import (
-    HealthFacts,
-    Inputs,
-    IntegrationWorld,
-    KnownProvider,
-    Plan,
-    SecretFacts,
-)
+from integration_hub.domain.integration import Basis, HealthFacts, IntegrationWorld, Pace, Plan, Why
 from integration_hub.ports import (
     Clock,
-    Egress,
+    CredentialFacts,
+    CredentialProblem,
+    CredentialSource,
     Entropy,
     EventNote,
     Events,
-    Expressions,
     Json,
     Key,
-    SecretRead,
-    Secrets,
-    SecretState,
-    SecretText,
+    Link,
 )
-from integration_hub.providers import auth
-from integration_hub.providers.auth import Applied
-from integration_hub.providers.linking import Linker
+from integration_hub.providers.linking import Linker, usable
 from integration_hub.providers.reading import problems_of
-from integration_hub.providers.request import NoProbe, RequestProblem, probe_request
+from integration_hub.reconcilers.circuits import Circuits
 from integration_hub.reconcilers.health_book import HealthBook
+from integration_hub.reconcilers.integration_errands import Errand, Errands, Probed, Renewed, Tag
+from integration_hub.reconcilers.integration_links import owned_secret
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 from integration_hub.runtime.controller import Result
@@ -59,6 +46,7 @@ from integration_hub.runtime.reflector import Service
 from integration_hub.runtime.status import StatusWriter, WriteOutcome
 
 MAX_TEST_NAME = 64
+PROBE, REFRESH = "probe", "refresh"
 
 
 class SecretWatch(Protocol):
@@ -76,8 +64,6 @@ class SecretWatch(Protocol):
 class IntegrationMetrics(Protocol):
     """The figures that this reconciler keeps."""
 
-    def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None: ...
-
     def set_ready(self, namespace: str, name: str, status: str) -> None: ...
 
     def set_troubles(self, namespace: str, name: str, reasons: Iterable[str]) -> None: ...
@@ -88,58 +74,36 @@ class IntegrationMetrics(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """A probe that was made: of which object, on which inputs, and what it came to."""
+class IntegrationParts:
+    """What the flow reads and acts through. `connect_url` makes the page where a person connects."""
 
-    uid: str
-    inputs: Inputs
-    secret: SecretFacts | None
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What reading a Secret gave, if one was read: what may be known of it, and what goes on the wire."""
-
-    facts: SecretFacts | None
-    applied: Applied = field(default_factory=Applied)
-    values: tuple[SecretText, ...] = ()
+    cache: ObjectCache
+    linker: Linker
+    status: StatusWriter
+    watch: SecretWatch
+    credentials: CredentialSource
+    errands: Errands
+    probes: Probes[Tag, Errand]
+    circuits: Circuits
+    events: Events
+    clock: Clock
+    entropy: Entropy
+    metrics: IntegrationMetrics
+    consent: Consent
+    connect_url: Callable[[str, str], str]
 
 
 class IntegrationReconciler:
     """The flow of one Integration; see the module's text and runtime.controller.Reconciler."""
 
-    def __init__(
-        self,
-        *,
-        cache: ObjectCache,
-        linker: Linker,
-        status: StatusWriter,
-        secrets: Secrets,
-        watch: SecretWatch,
-        egress: Egress,
-        expressions: Expressions,
-        events: Events,
-        probes: Probes[Inputs, Attempt],
-        clock: Clock,
-        entropy: Entropy,
-        metrics: IntegrationMetrics,
-        consent: Consent,
-    ) -> None:
-        self._cache = cache
-        self._linker = linker
-        self._status = status
-        self._secrets = secrets
-        self._watch = watch
-        self._egress = egress
-        self._expressions = expressions
-        self._events = events
-        self._probes = probes
-        self._clock = clock
-        self._entropy = entropy
-        self._metrics = metrics
-        self._consent = consent
+    def __init__(self, parts: IntegrationParts) -> None:
+        self._parts = parts
+        self._cache = parts.cache
+        self._probes = parts.probes
+        self._clock = parts.clock
+        self._metrics = parts.metrics
         self._book: HealthBook[HealthFacts] = HealthBook()
+        self._woken: set[Key] = set()
 
     async def reconcile(self, key: Key) -> Result:
         observed = self._cache.get(key)
@@ -151,111 +115,125 @@ class IntegrationReconciler:
             spec = IntegrationSpec.model_validate(obj.get("spec") or {})
         except ValidationError as error:
             return await self._refuse(observed, obj.get("status") or {}, problems_of(error))
-        world, made, outcome = await self._look(observed, self._gather(observed, obj, spec))
+        world = self._gather(self._parts.linker.basis(observed, obj, spec), obj)
+        world, made, outcome = await self._look(world)
+        self._woken.discard(key)
         report = decisions.report(world, made, outcome)
         self._book.put(key, observed.uid, report.facts)
-        # The end of a probe under way is a reason to look of its own; until then its due time is past.
+        # The end of an errand under way is a reason to look of its own; until then its due time is past.
         again = None if self._probes.running(key) is not None else report.requeue_after
-        return await self._write(observed, report.status, report.event, again)
+        return await self._write(observed, report.status, report.events, again)
+
+    def heard(self, keys: Iterable[Key]) -> None:
+        """Something happened to these connections that no version tells: look at all of it anew."""
+        self._woken.update(keys)
 
     async def stop(self) -> None:
-        """This process no longer leads: end the probes and forget what another leader will know better."""
+        """This process no longer leads: end the errands and forget what another leader will know better."""
         await self._probes.stop()
         self._book.clear()
+        self._woken.clear()
         self._metrics.clear_ready()
 
     # ------------------------------------------------------------------ gather
 
-    def _gather(self, observed: CachedObject, obj: Json, spec: IntegrationSpec) -> IntegrationWorld:
-        basis = self._linker.basis(observed, obj, spec)
-        secret_ref = spec.credentials.secret_ref
-        facts = self._book.get(observed.key, observed.uid)
+    def _gather(self, basis: Basis, obj: Json) -> IntegrationWorld:
+        parts, key = self._parts, basis.key
+        facts = self._book.get(key, basis.uid)
         if facts is None:
-            facts = HealthFacts.restored(basis.previous, spec.health_check.window_minutes)
+            facts = HealthFacts.restored(basis.previous, basis.spec.health_check.window_minutes)
+        kept = self._secret_version(basis.namespace, owned_secret(basis.name))
         annotations = obj["metadata"].get("annotations") or {}
         return IntegrationWorld.on(
             basis,
             test_requested=annotations.get(TEST_REQUESTED, "")[:MAX_TEST_NAME],
-            keys=_keys(basis.mode, basis.provider),
-            secret=None,
-            secret_version=self._secret_version(basis.namespace, secret_ref.name) if secret_ref else "",
-            facts=facts,
-            consent=self._consent,
+            credentials=None,
+            secret_version=self._secret_version(basis.namespace, basis.secret_name),
+            facts=replace(facts, kept_version=kept),
+            consent=parts.consent,
             tick=self._clock.monotonic(),
-            jitter=self._entropy.random(),
+            jitter=parts.entropy.random(),
+            recheck=key in self._woken or (facts.kept_version is not None and facts.kept_version != kept),
+            circuit=parts.circuits.row(basis.uid),
+            connect_url=parts.connect_url(basis.namespace, basis.name),
         )
 
     def _secret_version(self, namespace: str, name: str) -> str | None:
         """The Secret's resourceVersion; empty if there is none, None if nobody can tell without a read."""
-        if self._watch.service(namespace) is not Service.SERVED:
+        if not name:
+            return ""
+        if self._parts.watch.service(namespace) is not Service.SERVED:
             return None
-        seen = self._watch.version(namespace, name)
+        seen = self._parts.watch.version(namespace, name)
         return seen[1] if seen is not None else ""
 
     # ------------------------------------------------------------------ act
 
-    async def _look(
-        self, observed: CachedObject, world: IntegrationWorld
-    ) -> tuple[IntegrationWorld, Plan, Outcome | None]:
-        """Take an answer that came late; else plan, and read the Secret and probe as the plan asks for it."""
-        late = self._probes.take(observed.key)
-        if late is not None and late.uid == observed.uid and _still_read(late.secret, world):
-            seen = replace(world, secret=late.secret)
+    async def _look(self, world: IntegrationWorld) -> tuple[IntegrationWorld, Plan, Outcome | None]:
+        """Take an answer that came late; else look at the credentials, renew and probe as is called for."""
+        link = usable(world)
+        if not isinstance(link, Link) or not world.spec.enabled:
+            self._probes.forget(world.key)  # one that still waits for its turn must not go out any more
+            return world, decisions.plan(world), None
+        late = self._probes.take(world.key)
+        if isinstance(late, Probed) and late.uid == world.uid:
+            seen = world if decisions.settled(world) else await self._looked(world, link)
             made = decisions.plan(seen)
             if late.inputs == seen.inputs and made.silent is None:
-                return seen, made, late.outcome
-        read = _Read(None)
-        if decisions.secret_wanted(world):
-            read = _judge(await self._secrets.read(world.namespace, world.secret_name), world)
-            world = replace(world, secret=read.facts)
-        made = decisions.plan(world)
-        if made.silent is not None:
-            self._probes.forget(observed.key)  # one that still waits for its turn must not go out any more
-        if made.probe is None or self._probes.running(observed.key) == world.inputs:
-            return world, made, None
-        if self._probes.full(observed.key):
-            return world, made, Outcome(Reason.EGRESS_OVERLOADED)
-        attempt = await self._probes.attempt(observed.key, world.inputs, self._probe(world, read))
-        return world, made, attempt.outcome if attempt is not None else None
+                return await self._with_circuit(seen), made, late.outcome
+        if isinstance(late, Renewed) and late.uid == world.uid:
+            world = _renewed(world, late.found)
+            world = world if world.credentials is not None else await self._looked(world, link)
+        elif decisions.credentials_wanted(world):
+            world = await self._looked(world, link)
+        if decisions.refresh_wanted(world) and self._free(world.key):
+            tag = Tag(REFRESH, world.inputs)
+            done = await self._probes.attempt(world.key, tag, self._parts.errands.refresh(link))
+            if not isinstance(done, Renewed):
+                return world, decisions.plan(world), None
+            world = _renewed(world, done.found)
+        return await self._probe(world, link)
 
-    async def _probe(self, world: IntegrationWorld, read: _Read) -> Attempt:
-        """Send the provider's probe and sort the answer. Never raises for what the far end does."""
-        provider, config = world.provider, world.config
-        if provider is None or not isinstance(config, ValidConfig):
-            raise LookupError("a probe is planned only for an accepted, configured Integration")
-        declared = provider.examined.spec
-        request = probe_request(
-            declared,
-            config=config.values,
-            auth=read.applied,
-            namespace=world.namespace,
-            expressions=self._expressions,
-            region=world.spec.region,
-            path=world.spec.health_check.path,
-            timeout_seconds=world.spec.timeout_seconds,
-        )
-        if isinstance(request, RequestProblem | NoProbe):
-            problem = (
-                request.message if isinstance(request, RequestProblem) else "there is nothing to ask for"
-            )
-            outcome = Outcome(Reason.CONFIG_INVALID, detail=problem)
-        else:
-            answer = await self._egress.send(request)
-            sent = (*read.values, *read.applied.headers.values(), *read.applied.query.values())
-            outcome = classify(
-                answer, declared.classes, self._expressions, self._clock.now(), concealing(sent)
-            )
-        self._metrics.observe_probe(
-            INTEGRATION.kind, _metric_name(provider), outcome.reason.value, outcome.elapsed_seconds
-        )
-        return Attempt(world.uid, world.inputs, world.secret, outcome)
+    async def _looked(self, world: IntegrationWorld, link: Link) -> IntegrationWorld:
+        if not world.needs_credentials:
+            return world
+        return replace(world, credentials=await self._parts.credentials.facts(link))
+
+    async def _probe(
+        self, world: IntegrationWorld, link: Link
+    ) -> tuple[IntegrationWorld, Plan, Outcome | None]:
+        made, key = decisions.plan(world), world.key
+        running = self._probes.running(key)
+        if made.silent is not None and running is not None and running.what == PROBE:
+            self._probes.forget(key)
+        tag = Tag(PROBE, world.inputs)
+        if made.probe is None or running == tag or (running is not None and running.what == REFRESH):
+            return world, made, None
+        if self._probes.full(key):
+            return world, made, Outcome(Reason.EGRESS_OVERLOADED)
+        asked = made.probe is Why.REQUESTED
+        errand = self._parts.errands.probe(link, world.inputs, asked=asked)
+        done = await self._probes.attempt(key, tag, errand)
+        if not isinstance(done, Probed):
+            return world, made, None
+        return await self._with_circuit(world), made, done.outcome
+
+    def _free(self, key: Key) -> bool:
+        return self._probes.running(key) is None and not self._probes.full(key)
+
+    async def _with_circuit(self, world: IntegrationWorld) -> IntegrationWorld:
+        """A call through a breaker that is not closed may have moved it."""
+        if world.circuit is None:
+            return world
+        await self._parts.circuits.refresh()
+        return replace(world, circuit=self._parts.circuits.row(world.uid))
 
     # ------------------------------------------------------------------ report
 
     async def _refuse(self, observed: CachedObject, previous: Mapping[str, Json], problem: str) -> Result:
         self._book.forget(observed.key)
         self._probes.forget(observed.key)
-        status, event = decisions.refuse(
+        status, events = decisions.refuse(
             previous,
             problem,
             key=observed.key,
@@ -263,72 +241,37 @@ class IntegrationReconciler:
             generation=observed.generation,
             now=self._clock.now(),
         )
-        return await self._write(observed, status, event, None)
+        return await self._write(observed, status, events, None)
 
     async def _write(
         self,
         observed: CachedObject,
         status: dict[str, Json],
-        event: EventNote | None,
+        events: tuple[EventNote, ...],
         requeue_after: float | None,
     ) -> Result:
-        """One write if a fact changed, its Event once it is written."""
-        outcome = await self._status.write(INTEGRATION, observed, status)
+        """One write if a fact changed, its Events once it is written."""
+        outcome = await self._parts.status.write(INTEGRATION, observed, status)
         if outcome is WriteOutcome.CONFLICT:
             return Result(requeue_after=0)
-        if outcome is WriteOutcome.WRITTEN and event is not None:
-            self._events.record(event)
+        if outcome is WriteOutcome.WRITTEN:
+            for event in events:
+                self._parts.events.record(event)
+        namespace, name = observed.key.namespace, observed.key.name
         ready = conditions.find(status["conditions"], READY)
-        self._metrics.set_ready(
-            observed.key.namespace, observed.key.name, ready["status"] if ready is not None else "Unknown"
-        )
-        self._metrics.set_troubles(
-            observed.key.namespace, observed.key.name, conditions.troubles(status["conditions"])
-        )
+        self._metrics.set_ready(namespace, name, ready["status"] if ready is not None else "Unknown")
+        self._metrics.set_troubles(namespace, name, conditions.troubles(status["conditions"]))
         return Result(requeue_after=requeue_after)
 
     def _forget(self, key: Key) -> None:
         self._book.forget(key)
         self._probes.forget(key)
+        self._woken.discard(key)
         self._metrics.drop_ready(key.namespace, key.name)
 
 
-def _still_read(secret: SecretFacts | None, world: IntegrationWorld) -> bool:
-    """Whether the Secret that a late answer was got with is the present one, as far as the watch knows."""
-    return secret is None or world.secret_version in (None, secret.version)
-
-
-def _keys(mode: AuthMode | None, provider: KnownProvider | None) -> tuple[str, ...] | None:
-    """Keys of the Secret that the mode and the provider ask for; None for a mode that cannot be sent."""
-    if mode is None or provider is None:
-        return ()
-    needed = auth.required_keys(decisions.as_sent(mode))
-    if isinstance(needed, auth.Unsupported):
-        return None
-    schema = provider.examined.credentials_schema
-    further = schema.schema.get("required", ()) if schema is not None and needed else ()
-    return tuple(dict.fromkeys((*needed, *further)))
-
-
-def _judge(found: SecretRead, world: IntegrationWorld) -> _Read:
-    """What a Secret holds of what is needed, and what it comes to on the wire."""
-    if found.state is not SecretState.FOUND or world.mode is None or world.keys is None:
-        return _Read(SecretFacts(found.state))
-    needed = world.keys
-    garbled = {key: "it is not text in UTF-8" for key in needed if key in found.undecodable}
-    absent = tuple(key for key in needed if not found.data.get(key) and key not in garbled)
-    facts = SecretFacts(found.state, found.resource_version, absent, garbled)
-    if absent or garbled:
-        return _Read(facts)
-    applied = auth.apply(decisions.as_sent(world.mode), found.data)
-    if isinstance(applied, Applied):
-        return _Read(facts, applied, tuple(found.data.values()))
-    if isinstance(applied, auth.InvalidKey):
-        return _Read(replace(facts, invalid={applied.key: applied.problem}))
-    missing = applied.keys if isinstance(applied, auth.MissingKeys) else needed
-    return _Read(replace(facts, missing=missing))
-
-
-def _metric_name(provider: KnownProvider) -> str:
-    """A label with bounded values: tenants name their own providers as they like."""
-    return provider.name if not provider.namespace else "custom"
+def _renewed(world: IntegrationWorld, found: CredentialFacts | CredentialProblem) -> IntegrationWorld:
+    """After a try for a newer token. A failure that may pass leaves in place what there is."""
+    trouble = found if isinstance(found, CredentialProblem) and not found.lasting else None
+    facts = world.facts.refreshed(trouble, Pace(0.0, world.jitter, world.tick))
+    return replace(world, facts=facts, credentials=world.credentials if trouble is not None else found)

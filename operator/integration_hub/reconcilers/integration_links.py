@@ -42,10 +42,19 @@ def _providers(obj: Json) -> Iterator[str]:
 
 
 def _secrets(obj: Json) -> Iterator[str]:
+    """The one it names, the one that the hub keeps for it, and the one for workloads."""
     spec, namespace = _parts(obj)
-    name = ((spec.get("credentials") or {}).get("secretRef") or {}).get("name")
-    if name:
-        yield f"{namespace}/{name}"
+    credentials = spec.get("credentials") or {}
+    yield f"{namespace}/{owned_secret(obj['metadata']['name'])}"
+    for reference, field in (("secretRef", "name"), ("project", "secretName")):
+        name = (credentials.get(reference) or {}).get(field)
+        if name:
+            yield f"{namespace}/{name}"
+
+
+def owned_secret(integration: str) -> str:
+    """Name of the Secret that the hub keeps for an Integration."""
+    return f"intg-{integration}-hub"
 
 
 def _identities(obj: Json) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from integration_hub.api.integration import INTEGRATION
@@ -13,8 +14,10 @@ from integration_hub.ports import Clock, Cluster, Egress, Entropy, Events, Expre
 from integration_hub.providers.linking import Linker
 from integration_hub.providers.reading import ProviderReader
 from integration_hub.reconcilers import integration_links, product_links
+from integration_hub.reconcilers.circuits import Circuits
 from integration_hub.reconcilers.heal_brake import Fleet, HealBrake
-from integration_hub.reconcilers.integration import IntegrationReconciler
+from integration_hub.reconcilers.integration import IntegrationParts, IntegrationReconciler
+from integration_hub.reconcilers.integration_errands import Errands
 from integration_hub.reconcilers.integration_links import PROVIDER_KINDS, IntegrationLinks
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.product_healing import Healer
@@ -27,6 +30,7 @@ from integration_hub.runtime.controller import Controller
 from integration_hub.runtime.reflector import Reflector, Service
 from integration_hub.runtime.status import StatusWriter
 from integration_hub.settings import Settings
+from integration_hub.wiring.interim import NoStore, PlainCalls, PlainCredentials
 
 PROVIDERS = (CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER)
 
@@ -110,20 +114,32 @@ class Kinds:
                 clock=parts.clock,
             )
             controller.register(kind.kind, provider)
+        credentials = PlainCredentials(parts.secrets)
+        store = NoStore()
         integrations = IntegrationReconciler(
-            cache=parts.cache,
-            linker=Linker(parts.cache, reader, parts.expressions, parts.clock),
-            status=parts.status,
-            secrets=parts.secrets,
-            watch=parts.secrets_watch,
-            egress=parts.egress,
-            expressions=parts.expressions,
-            events=parts.events,
-            probes=Probes(controller.enqueue),
-            clock=parts.clock,
-            entropy=parts.entropy,
-            metrics=parts.metrics,
-            consent=self._consent,
+            IntegrationParts(
+                cache=parts.cache,
+                linker=Linker(parts.cache, reader, parts.expressions, parts.clock),
+                status=parts.status,
+                watch=parts.secrets_watch,
+                credentials=credentials,
+                errands=Errands(
+                    calls=PlainCalls(parts.egress, credentials, parts.expressions, parts.clock),
+                    credentials=credentials,
+                    expressions=parts.expressions,
+                    health=store,
+                    clock=parts.clock,
+                    metrics=parts.metrics,
+                ),
+                probes=Probes(controller.enqueue),
+                circuits=Circuits(store),
+                events=parts.events,
+                clock=parts.clock,
+                entropy=parts.entropy,
+                metrics=parts.metrics,
+                consent=self._consent,
+                connect_url=connect_pages(parts.settings.public_url),
+            )
         )
         controller.register(INTEGRATION.kind, integrations)
         controller.on_change(INTEGRATION.kind, links.rivals)
@@ -171,3 +187,12 @@ class Kinds:
         controller.register(PRODUCT_REGISTRATION.kind, products)
         controller.on_change(PRODUCT_REGISTRATION.kind, links.dependents)
         return products
+
+
+def connect_pages(public_url: str) -> Callable[[str, str], str]:
+    """The page where a person connects an Integration, by namespace and name; empty without an address."""
+
+    def page(namespace: str, name: str) -> str:
+        return f"{public_url.rstrip('/')}/connect/{namespace}/{name}" if public_url else ""
+
+    return page

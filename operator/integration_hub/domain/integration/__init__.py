@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from integration_hub.domain.integration.checks import accepted, as_sent, config_valid
+from integration_hub.domain.integration.checks import accepted, config_valid
 from integration_hub.domain.integration.claims import BY_IDENTITY, identity, provider_key
-from integration_hub.domain.integration.facts import HealthFacts, Inputs
-from integration_hub.domain.integration.plan import Plan, Why, plan, secret_wanted
+from integration_hub.domain.integration.credentials import (
+    has_token,
+    refresh_wanted,
+    rotation_due,
+    rotation_step_wanted,
+)
+from integration_hub.domain.integration.facts import HealthFacts, Inputs, Pace
+from integration_hub.domain.integration.plan import Plan, Why, credentials_wanted, plan, settled
 from integration_hub.domain.integration.report import Report, refuse, report
 from integration_hub.domain.integration.world import (
     Address,
@@ -13,7 +19,6 @@ from integration_hub.domain.integration.world import (
     Basis,
     IntegrationWorld,
     KnownProvider,
-    SecretFacts,
     Sibling,
     owner_namespace,
 )
@@ -27,19 +32,23 @@ __all__ = [
     "Inputs",
     "IntegrationWorld",
     "KnownProvider",
+    "Pace",
     "Plan",
     "Report",
-    "SecretFacts",
     "Sibling",
     "Why",
     "accepted",
-    "as_sent",
     "config_valid",
+    "credentials_wanted",
+    "has_token",
     "identity",
     "owner_namespace",
     "plan",
     "provider_key",
+    "refresh_wanted",
     "refuse",
     "report",
-    "secret_wanted",
+    "rotation_due",
+    "rotation_step_wanted",
+    "settled",
 ]

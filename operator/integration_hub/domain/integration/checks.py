@@ -1,6 +1,6 @@
-"""The checks an Integration passes before anything is called: accepted, configured, credentials there.
+"""The checks an Integration passes before its credentials are looked at: accepted, configured.
 
-Each is a pure function of the world to a finding with a stable reason and the way out. Where one
+Each is a pure function of its basis to a finding with a stable reason and the way out. Where one
 fails, those after it are not looked at, and say so.
 """
 
@@ -8,40 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from integration_hub.api.provider import AuthMode, AuthType
 from integration_hub.api.reasons import Reason
 from integration_hub.domain import provider as providers
 from integration_hub.domain.conditions import Finding, fails, holds, unknown
 from integration_hub.domain.config_schema import InvalidConfig
-from integration_hub.domain.integration.facts import carried
 from integration_hub.domain.integration.world import (
     Address,
     AddressProblem,
     Basis,
-    IntegrationWorld,
     KnownProvider,
-    SecretFacts,
     owner_namespace,
 )
-from integration_hub.ports import SecretState
 
 ACCEPTED = "Accepted"
 CONFIG_VALID = "ConfigValid"
-CREDENTIALS_READY = "CredentialsReady"
-
-_TOKEN_MODES = frozenset(
-    {AuthType.OAUTH2, AuthType.OAUTH2_CLIENT_CREDENTIALS, AuthType.JWT_BEARER, AuthType.TWO_STEP}
-)
-ACCESS_TOKEN = "accessToken"  # noqa: S105 - the name of a Secret's key
-"""Key of a Secret under which a token that somebody already obtained lies."""
-
-
-def as_sent(mode: AuthMode) -> AuthMode:
-    """The mode in which a call of this mode is sent: a token, however it was obtained, goes as a bearer."""
-    if mode.type not in _TOKEN_MODES:
-        return mode
-    key = mode.secret_keys.get(ACCESS_TOKEN, ACCESS_TOKEN)
-    return mode.model_copy(update={"type": AuthType.BEARER, "secret_keys": {"token": key}})
 
 
 def label(world: Basis) -> str:
@@ -90,7 +70,7 @@ def _provider_missing(world: Basis) -> Finding | None:
         )
     if found is None:
         listed = f"kubectl get iprov --namespace {owner}" if owner else "kubectl get ciprov"
-        return _missing(
+        return missing(
             world,
             Reason.PROVIDER_NOT_FOUND,
             f"There is no {label(world)}: correct spec.providerRef, or create it. "
@@ -192,92 +172,11 @@ def config_valid(world: Basis) -> Finding:
     return holds(Reason.CONFIG_VALID, "spec.config has what the provider asks for.")
 
 
-# --------------------------------------------------------------------------- credentials
-
-
-def credentials_ready(world: IntegrationWorld) -> Finding:
-    """Whether the Secret holds what the authentication mode needs. Called once accepted and configured."""
-    if world.mode is None:
-        return _unsupported_mode(world)
-    if world.keys is None:
-        return fails(
-            Reason.AUTH_TYPE_UNSUPPORTED,
-            f"This version of the hub cannot send {world.mode.type.value} requests: choose another of the "
-            "provider's modes in spec.authType.",
-        )
-    if not world.keys:
-        return holds(Reason.CREDENTIALS_NOT_NEEDED, f"Mode {world.mode.type.value} needs no credentials.")
-    if not world.secret_name:
-        return _secret_not_named(world, world.mode, world.keys)
-    if world.secret is None:
-        return carried(world.previous, CREDENTIALS_READY) or unknown(
-            Reason.NOT_CHECKED, "Not looked at while nothing is called."
-        )
-    return _secret(world, world.secret, world.mode)
-
-
-def _secret(world: IntegrationWorld, secret: SecretFacts, mode: AuthMode) -> Finding:
-    name = f"Secret {world.secret_name}"
-    if secret.state is SecretState.DENIED:
-        return fails(
-            Reason.SECRET_ACCESS_DENIED,
-            f"The hub may not read {name}: namespace {world.namespace} does not let it in yet. To change "
-            f"that: {world.consent.command(world.namespace)}",
-        )
-    if secret.state is SecretState.MISSING:
-        return _missing(
-            world,
-            Reason.SECRET_NOT_FOUND,
-            f"There is no {name} in namespace {world.namespace}: create it with {_listed(world.keys or ())}.",
-        )
-    if secret.missing and mode.type in _TOKEN_MODES:
-        return _not_authorised(mode, f"{name} holds no {_listed(secret.missing)}")
-    if secret.missing:
-        return fails(
-            Reason.SECRET_KEY_MISSING, f"{name} lacks {_listed(secret.missing)}: add it with a value."
-        )
-    for key, problem in (secret.invalid or {}).items():
-        return fails(Reason.SECRET_KEY_INVALID, f"Key {key} of {name} cannot be used: {problem}.")
-    return holds(Reason.CREDENTIALS_FOUND, f"{name} holds what mode {mode.type.value} needs.")
-
-
-def _secret_not_named(world: IntegrationWorld, mode: AuthMode, keys: tuple[str, ...]) -> Finding:
-    if mode.type in _TOKEN_MODES:
-        return _not_authorised(mode, "spec.credentials.secretRef names no Secret")
-    return fails(
-        Reason.SECRET_REF_MISSING,
-        f"Mode {mode.type.value} needs credentials: put {_listed(keys)} into a Secret of namespace "
-        f"{world.namespace} and name it in spec.credentials.secretRef.",
-    )
-
-
-def _not_authorised(mode: AuthMode, why: str) -> Finding:
-    key = mode.secret_keys.get(ACCESS_TOKEN, ACCESS_TOKEN)
-    return fails(
-        Reason.PENDING_AUTHORIZATION,
-        f"{why}. This version of the hub does not obtain {mode.type.value} tokens itself: put one you have "
-        f"into a Secret under {key} and name it in spec.credentials.secretRef.",
-    )
-
-
-def _unsupported_mode(world: IntegrationWorld) -> Finding:
-    offered = ", ".join(mode.type.value for mode in _known(world).examined.spec.auth_modes)
-    wanted = world.spec.auth_type.value if world.spec.auth_type is not None else "the default"
-    return fails(
-        Reason.AUTH_TYPE_UNSUPPORTED,
-        f"The provider has no mode {wanted}: set spec.authType to one of {offered}.",
-    )
-
-
-def _missing(world: Basis, reason: Reason, message: str) -> Finding:
-    """Something it refers to is not there: that is wrong, or, right after its creation, not there yet."""
-    return unknown(reason, message) if world.young else fails(reason, message)
-
-
 def not_checked(because: str) -> Finding:
     """What a check says that was not made, since an earlier one does not hold."""
     return unknown(Reason.NOT_CHECKED, f"Not looked at while {because} does not hold.")
 
 
-def _listed(keys: tuple[str, ...]) -> str:
-    return ("key " if len(keys) == 1 else "keys ") + " and ".join(keys)
+def missing(world: Basis, reason: Reason, message: str) -> Finding:
+    """Something it refers to is not there: that is wrong, or, right after its creation, not there yet."""
+    return unknown(reason, message) if world.young else fails(reason, message)

@@ -17,7 +17,7 @@ from integration_hub.domain import conditions
 from integration_hub.domain.classification import Outcome
 from integration_hub.domain.conditions import Finding, fails, holds, unknown
 from integration_hub.domain.health_window import HealthWindow, Streak, Thresholds
-from integration_hub.ports import Json
+from integration_hub.ports import CredentialProblem, Json
 
 CONNECTED = "Connected"
 _REASONS = {reason.value: reason for reason in Reason}
@@ -31,6 +31,12 @@ LASTING_SECONDS = 300.0
 """Shortest pause where only a person can mend it; their edit wakes the hub at once anyway."""
 OVERLOADED_SECONDS = 5.0
 """Pause after a probe that our own overload kept from going out."""
+REFRESH_RETRY_SECONDS = 5.0
+"""Pause before a token is asked for again after a failure that may pass; it doubles each time."""
+REFRESH_PAUSE_SECONDS = 300.0
+"""Longest such pause."""
+TRIAL_SECONDS = 5.0
+"""Pause between two trial calls through a breaker that is half open."""
 JITTER = 0.1
 """Probes keep their pace within this share of it, so that they spread."""
 
@@ -61,8 +67,10 @@ class Inputs:
 class HealthFacts:
     """See the module's text. `probed` is None until the present inputs were tried.
 
-    `connected` is what the condition says of them. Times `next_probe` and `not_before` are
-    monotonic seconds, `response_ms` the last answer's time.
+    `connected` is what the condition says of them. Times `next_probe` and those that end in
+    `not_before` are monotonic seconds, `response_ms` the last answer's time. `trouble` is why the
+    last try for a newer token came to nothing, None once one was obtained; `kept_version` the
+    hub's own Secret's, when credentials were last looked at.
     """
 
     window: HealthWindow = field(default_factory=HealthWindow)
@@ -77,6 +85,11 @@ class HealthFacts:
     last_error_at: datetime | None = None
     response_ms: int | None = None
     error_count: int = 0
+    trouble: CredentialProblem | None = None
+    refresh_failures: int = 0
+    refresh_not_before: float = 0.0
+    rotate_not_before: float = 0.0
+    kept_version: str | None = None
 
     @classmethod
     def restored(cls, status: Mapping[str, Json], window_minutes: int) -> Self:
@@ -101,6 +114,15 @@ class HealthFacts:
     def untried(self) -> HealthFacts:
         """As they are when nothing can be said of the connection; its history stays."""
         return replace(self, streak=Streak(), probed=None, connected=None, next_probe=None)
+
+    def refreshed(self, trouble: CredentialProblem | None, pace: Pace) -> HealthFacts:
+        """After a try for a newer token: `trouble` is why it failed, if it did and may still succeed."""
+        if trouble is None:
+            return replace(self, trouble=None, refresh_failures=0, refresh_not_before=0.0)
+        failures = self.refresh_failures + 1
+        pause = min(REFRESH_RETRY_SECONDS * 2 ** min(failures - 1, 8), REFRESH_PAUSE_SECONDS)
+        moment = pace.after(max(pause, trouble.retry_after or 0.0))
+        return replace(self, trouble=trouble, refresh_failures=failures, refresh_not_before=moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +154,7 @@ def learn(
 ) -> HealthFacts:
     """The facts after one more answer. `message` is the outcome in words."""
     if not outcome.counts:
-        pause = pace.after(OVERLOADED_SECONDS)
+        pause = max(pace.after(OVERLOADED_SECONDS), pace.tick + (outcome.retry_after or 0.0))
         return replace(facts, next_probe=pause, not_before=pause)
     before = facts if facts.probed == inputs else facts.untried()
     streak = before.streak.after(success=outcome.success, thresholds=thresholds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
 from integration_hub.api.conditions import READY
 from integration_hub.api.integration import HealthStatus, Phase
@@ -13,22 +12,36 @@ from integration_hub.api.meta import format_time
 from integration_hub.api.reasons import Reason
 from integration_hub.domain import conditions
 from integration_hub.domain.classification import Outcome, Subject, explain
-from integration_hub.domain.conditions import ConditionReport, Finding, Transition, fails, unknown
+from integration_hub.domain.conditions import ConditionReport, Finding, fails, holds, unknown
 from integration_hub.domain.health_window import Thresholds
-from integration_hub.domain.integration.checks import (
-    ACCEPTED,
+from integration_hub.domain.integration.checks import ACCEPTED, CONFIG_VALID, label
+from integration_hub.domain.integration.credentials import (
     CREDENTIALS_READY,
-    label,
+    ROTATION_DUE,
+    credentials_status,
+    oauth_status,
+    rotation_due,
+    seconds_until_next,
 )
-from integration_hub.domain.integration.facts import CONNECTED, HealthFacts, Pace, learn
-from integration_hub.domain.integration.plan import CHECKS, Plan, test_wanted
+from integration_hub.domain.integration.events import events_of, note
+from integration_hub.domain.integration.facts import (
+    CONNECTED,
+    TRIAL_SECONDS,
+    HealthFacts,
+    Pace,
+    carried,
+    learn,
+)
+from integration_hub.domain.integration.plan import Plan, test_wanted
 from integration_hub.domain.integration.world import YOUNG_SECONDS, Address, IntegrationWorld
 from integration_hub.ports import EventNote, Json, Key
 
 DEFAULT_INTERVAL = 60
 CREDENTIALS_SECONDS = 60.0
 """Pause before a Secret that was not fine is read again, in case no watch tells of its change."""
-MAX_TEST_NAME = 64
+CIRCUIT_OPEN = "CircuitOpen"
+PROJECTED = "Projected"
+ANOMALOUS = "Anomalous"
 
 _AUTHORISATION = frozenset({Reason.PENDING_AUTHORIZATION, Reason.REAUTH_REQUIRED})
 _MAY_FOLLOW = frozenset({Reason.PROVIDER_NOT_FOUND, Reason.SECRET_NOT_FOUND})
@@ -50,6 +63,7 @@ _STALLING = frozenset(
         Reason.CONFIG_REFUSED,
         Reason.ADDRESS_BLOCKED,
         Reason.INVALID_SPEC,
+        Reason.SECRET_NOT_OURS,
     }
 )
 """Reasons that wait for a person. A provider or Secret that is not there yet may just be applied later."""
@@ -59,30 +73,31 @@ _STALLING = frozenset(
 class Report:
     """What to write and remember. `requeue_after` in seconds, None to wait for a change.
 
-    `event` is to be recorded once the status is written; None where nothing changed for a person.
+    `events` are to be recorded once the status is written; none where nothing changed for a person.
     """
 
     status: dict[str, Json]
     facts: HealthFacts
-    event: EventNote | None
+    events: tuple[EventNote, ...]
     requeue_after: float | None
 
 
 def report(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> Report:
     """Put together all that is said. `outcome` is what the planned probe came to, None if none was made."""
     facts = _facts(world, made, outcome)
-    connected = (
-        made.silent or facts.connected or unknown(Reason.PROBE_PENDING, "The first probe is on its way.")
-    )
-    findings = {**made.findings, CONNECTED: connected}
+    connected = _connected(world, made, facts)
+    findings = {**made.findings, CONNECTED: connected, **_further(world, made)}
     told = _conditions(world, made, findings)
+    credentials = credentials_status(world)
     status: dict[str, Json] = {
         "observedGeneration": world.generation,
         "conditions": told.conditions,
         "phase": _phase(world, told.ready, findings),
         "health": _health(world, facts),
-        "credentials": _credentials(world),
+        "credentials": credentials,
+        "oauth": oauth_status(world, credentials),
         "acceptedProvider": _accepted_provider(world, made),
+        "circuit": _circuit(world),
         "lastTest": _last_test(world, made, outcome),
         **_history(facts),
         "updatedAt": _updated_at(world.previous, world.generation, world.now),
@@ -90,14 +105,14 @@ def report(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> Repo
     return Report(
         {name: value for name, value in status.items() if value is not None},
         facts,
-        _event(world, told, connected),
+        events_of(world, told, connected),
         _next_look(world, made, facts),
     )
 
 
 def refuse(
     previous: Mapping[str, Json], problem: str, *, key: Key, uid: str, generation: int, now: datetime
-) -> tuple[dict[str, Json], EventNote | None]:
+) -> tuple[dict[str, Json], tuple[EventNote, ...]]:
     """The status of an object whose spec cannot be read; what was known stays."""
     ready = fails(Reason.INVALID_SPEC, f"The spec cannot be read: {problem}")
     told = conditions.build(
@@ -114,8 +129,7 @@ def refuse(
         "updatedAt": updated,
     }
     transition = told.transition(READY)
-    note = _note(key, uid, transition, ready.message) if transition is not None else None
-    return status, note
+    return status, (note(key, uid, transition),) if transition is not None else ()
 
 
 # --------------------------------------------------------------------------- facts
@@ -132,13 +146,15 @@ def interval_of(world: IntegrationWorld) -> int:
 def subject_of(world: IntegrationWorld) -> Subject:
     """Whose connection it is, for messages."""
     authority = world.address.authority if isinstance(world.address, Address) else "the provider"
-    secret = world.secret_name if world.keys else ""
+    secret = world.secret_name if world.needs_credentials else ""
     return Subject(authority, secret, world.spec.timeout_seconds)
 
 
 def _facts(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> HealthFacts:
     facts = replace(world.facts, window=world.facts.window.resized(world.spec.health_check.window_minutes))
-    pace = Pace(interval_of(world), world.jitter, world.tick)
+    half_open = world.circuit is not None and world.circuit.state == "halfOpen"
+    interval = min(interval_of(world), TRIAL_SECONDS) if half_open else interval_of(world)
+    pace = Pace(interval, world.jitter, world.tick)
     if made.silent is not None:
         return facts.untried()
     if outcome is not None:
@@ -156,22 +172,70 @@ def _facts(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> Heal
 
 
 def _next_look(world: IntegrationWorld, made: Plan, facts: HealthFacts) -> float | None:
+    """The soonest of what is ahead: a probe, a trial, a renewal, a Secret that may have been mended."""
+    if not world.spec.enabled:
+        return None
+    waits = []
     if made.silent is None and facts.next_probe is not None:
-        return max(facts.next_probe - world.tick, 0.001)
+        waits.append(facts.next_probe - world.tick)
+    if made.silent is None and world.circuit_wait > 0:
+        waits = [world.circuit_wait]
     if world.young and any(finding.reason in _MAY_FOLLOW for finding in made.findings.values()):
-        return YOUNG_SECONDS
-    if world.spec.enabled and world.secret is not None and not made.findings[CREDENTIALS_READY].holds:
-        return Pace(CREDENTIALS_SECONDS, world.jitter, world.tick).after(CREDENTIALS_SECONDS) - world.tick
-    return None
+        waits.append(YOUNG_SECONDS)
+    elif world.credentials is not None and not made.findings[CREDENTIALS_READY].holds:
+        pace = Pace(CREDENTIALS_SECONDS, world.jitter, world.tick)
+        waits.append(pace.after(CREDENTIALS_SECONDS) - world.tick)
+    ahead = seconds_until_next(replace(world, facts=facts)) if _accepted(made) else None
+    if ahead is not None:
+        waits.append(ahead)
+    return max(min(waits), 0.001) if waits else None
+
+
+def _accepted(made: Plan) -> bool:
+    """Whether the checks that come before credentials hold."""
+    return all(made.findings[name].holds for name in (ACCEPTED, CONFIG_VALID, CREDENTIALS_READY))
 
 
 # --------------------------------------------------------------------------- conditions
 
 
+def _connected(world: IntegrationWorld, made: Plan, facts: HealthFacts) -> Finding:
+    """What probes say of the connection; a breaker that lets nothing through speaks for one that worked."""
+    if made.silent is not None:
+        return made.silent
+    said = facts.connected or unknown(Reason.PROBE_PENDING, "The first probe is on its way.")
+    if said.status != "False" and world.circuit_wait > 0:
+        return fails(
+            Reason.CIRCUIT_OPEN,
+            f"Too many calls to {subject_of(world).host} in a row failed, so none is made for a while; then "
+            "the hub tries again by itself.",
+        )
+    return said
+
+
+def _further(world: IntegrationWorld, made: Plan) -> dict[str, Finding]:
+    """Conditions that are there only where there is something to say."""
+    told: dict[str, Finding] = {}
+    if world.circuit is not None and world.circuit.state != "closed":
+        told[CIRCUIT_OPEN] = holds(Reason.CIRCUIT_OPEN, "Calls are held back until trial calls go well.")
+    projected = world.projected or (carried(world.previous, PROJECTED) if _projecting(world) else None)
+    if projected is not None and (world.projected is not None or _projecting(world)):
+        told[PROJECTED] = projected
+    due = rotation_due(world) if _accepted(made) or world.credentials is None else None
+    if due is not None:
+        told[ROTATION_DUE] = due
+    if world.anomaly is not None and made.silent is None:
+        told[ANOMALOUS] = holds(world.anomaly.reason, world.anomaly.message)
+    return told
+
+
+def _projecting(world: IntegrationWorld) -> bool:
+    return world.spec.credentials.project is not None
+
+
 def _conditions(world: IntegrationWorld, made: Plan, findings: Mapping[str, Finding]) -> ConditionReport:
     """`Ready` stands for all checks and for the probe, unless there is nothing to probe."""
-    checked = all(finding.holds for finding in made.findings.values())
-    unwatched = checked and made.silent is not None
+    unwatched = made.called and made.silent is not None
     paused = fails(Reason.PAUSED, "Switched off: nothing is called. Set spec.enabled to true to resume.")
     name = world.provider.examined.spec.display_name if world.provider is not None else ""
     ready_message = (
@@ -179,7 +243,8 @@ def _conditions(world: IntegrationWorld, made: Plan, findings: Mapping[str, Find
         if unwatched and made.silent is not None
         else f"Connected to {name}."
     )
-    parts = CHECKS if unwatched else (*CHECKS, CONNECTED)
+    parts = [*made.findings, *(() if unwatched else (CONNECTED,))]
+    parts += [PROJECTED] if PROJECTED in findings else []
     ready = (
         paused
         if not world.spec.enabled
@@ -206,23 +271,6 @@ def _phase(world: IntegrationWorld, ready: Finding, findings: Mapping[str, Findi
     return Phase.ACTIVE.value if ready.holds else Phase.ERROR.value
 
 
-def _event(world: IntegrationWorld, told: ConditionReport, connected: Finding) -> EventNote | None:
-    """One Event for a change of `Ready`; in its good case it says what `Connected` says."""
-    transition = told.transition(READY)
-    if transition is None or transition.now == "Unknown":
-        return None
-    key = Key("Integration", world.namespace, world.name)
-    if transition.now == "True":
-        transition = replace(transition, reason=connected.reason)
-    return _note(key, world.uid, transition, transition.message)
-
-
-def _note(key: Key, uid: str, transition: Transition, message: str) -> EventNote:
-    calm = transition.now == "True" or transition.reason is Reason.PAUSED
-    severity: Literal["Normal", "Warning"] = "Normal" if calm else "Warning"
-    return EventNote(key, uid, severity, transition.reason.value, message)
-
-
 # --------------------------------------------------------------------------- the rest of the status
 
 
@@ -231,8 +279,9 @@ def _health(world: IntegrationWorld, facts: HealthFacts) -> dict[str, Json]:
     before = world.previous.get("health") or {}
     uptime, error_rate = facts.window.uptime(world.tick), facts.window.error_rate(world.tick)
     healthy = facts.streak.verdict is HealthStatus.HEALTHY
+    held = world.circuit_wait > 0 and facts.streak.works
     told = {
-        "status": facts.streak.verdict.value,
+        "status": (HealthStatus.UNHEALTHY if held else facts.streak.verdict).value,
         "lastCheck": format_time(facts.last_check) if facts.last_check else None,
         "responseTime": facts.response_ms,
         "uptime": before.get("uptime") if uptime is None else uptime,
@@ -252,17 +301,17 @@ def _history(facts: HealthFacts) -> dict[str, Json]:
     }
 
 
-def _credentials(world: IntegrationWorld) -> dict[str, Json] | None:
-    """The mode in use, and the version of the Secret that was read last."""
-    before = world.previous.get("credentials") or {}
-    if world.mode is None:
-        return before or None
-    told = {**before, "authType": world.mode.type.value}
-    if not world.keys or not world.secret_name:
-        told.pop("secretVersion", None)
-    elif world.secret is not None:
-        told["secretVersion"] = world.secret.version
-    return told
+def _circuit(world: IntegrationWorld) -> dict[str, Json] | None:
+    """The breaker's state; nothing is said of one that never opened."""
+    row = world.circuit
+    if row is None or row.state == "closed":
+        return {"state": "closed"} if world.previous.get("circuit") else None
+    told = {
+        "state": row.state,
+        "openedAt": format_time(row.opened_at) if row.opened_at else None,
+        "retryAt": format_time(row.retry_at) if row.retry_at and row.state == "open" else None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _accepted_provider(world: IntegrationWorld, made: Plan) -> dict[str, Json] | None:

@@ -1,7 +1,7 @@
 """Everything a decision about one Integration rests on, gathered once and frozen.
 
-No secret value is in here: of the Secret, only which keys are missing or unusable. So nothing that
-is decided or written from a world can leak one.
+No secret value is in here: of credentials, only whether they are there and how long they last. So
+nothing that is decided or written from a world can leak one.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from typing import Any, Self
 
 from integration_hub.api.conditions import READY
 from integration_hub.api.integration import INTEGRATION, IntegrationSpec, ProviderRef
-from integration_hub.api.provider import AuthMode
+from integration_hub.api.provider import AuthMode, AuthType
 from integration_hub.domain import conditions
+from integration_hub.domain.anomaly import Anomaly
+from integration_hub.domain.conditions import Finding
 from integration_hub.domain.config_schema import InvalidConfig, ValidConfig
 from integration_hub.domain.consent import Consent
 from integration_hub.domain.integration.facts import HealthFacts, Inputs
 from integration_hub.domain.provider import Examined
-from integration_hub.ports import Json, Key, SecretState
+from integration_hub.ports import BreakerRow, CredentialFacts, CredentialProblem, Json, Key
 
 YOUNG_SECONDS = 5.0
 """Age up to which something that is missing counts as not there yet."""
@@ -63,16 +65,6 @@ class AddressProblem:
 
     message: str
     unreadable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SecretFacts:
-    """What reading the Secret showed, without a value. `invalid` maps a key to what is wrong with it."""
-
-    state: SecretState
-    version: str = ""
-    missing: tuple[str, ...] = ()
-    invalid: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +113,38 @@ class Basis:
 class IntegrationWorld(Basis):
     """One Integration and all that bears on it.
 
-    `keys` is what its mode needs from the Secret, None if the hub cannot send it. `secret` is None on
-    a look that did not read it; `secret_version` its resourceVersion by the watch: empty when there is
-    none, None when unknown. `tick` is monotonic seconds, `jitter` in [0, 1).
+    `credentials` is None on a look that did not ask for them; `recheck` says that something happened
+    to them which no version tells. `secret_version` is the resourceVersion of the Secret that the spec
+    names, by the watch: empty when there is none, None when unknown. `circuit` is None while calls go
+    through; `projected` what came of the Secret for workloads, None on a look that did not touch it.
+    `tick` is monotonic seconds, `jitter` in [0, 1).
     """
 
     test_requested: str
-    keys: tuple[str, ...] | None
-    secret: SecretFacts | None
+    credentials: CredentialFacts | CredentialProblem | None
     secret_version: str | None
     facts: HealthFacts
     consent: Consent
     tick: float
     jitter: float
+    recheck: bool = False
+    circuit: BreakerRow | None = None
+    anomaly: Anomaly | None = None
+    projected: Finding | None = None
+    connect_url: str = ""
 
     @classmethod
     def on(cls, basis: Basis, **rest: Any) -> Self:
         """A world on this basis; `rest` are its own fields."""
         return cls(**{each.name: getattr(basis, each.name) for each in fields(Basis)}, **rest)
+
+    @property
+    def needs_credentials(self) -> bool:
+        """Whether calls of this mode carry any."""
+        mode = self.mode
+        return mode is not None and bool(
+            mode.type is not AuthType.NONE or mode.extra_headers or mode.extra_query
+        )
 
     @property
     def recorded(self) -> Inputs:
@@ -147,9 +153,14 @@ class IntegrationWorld(Basis):
 
     @property
     def inputs(self) -> Inputs:
-        """What a decision made now rests on, as far as it can be told without reading the Secret."""
-        version = self.secret.version if self.secret is not None else self.secret_version
-        if not self.keys or not self.secret_name:
+        """What a decision made now rests on, as far as it can be told without reading the Secret.
+
+        A token that the hub renewed is no new input: it is the same grant.
+        """
+        version = self.secret_version
+        if isinstance(self.credentials, CredentialFacts) and self.credentials.secret_version:
+            version = self.credentials.secret_version
+        if not self.needs_credentials or not self.secret_name:
             version = ""
         provider = self.provider
         return Inputs(
@@ -158,6 +169,14 @@ class IntegrationWorld(Basis):
             provider.generation if provider is not None else 0,
             self.recorded.secret_version if version is None else version,
         )
+
+    @property
+    def circuit_wait(self) -> float:
+        """Seconds for which no call is let through; 0 where one may be tried."""
+        row = self.circuit
+        if row is None or row.state != "open" or row.retry_at is None:
+            return 0.0
+        return max((row.retry_at - self.now).total_seconds(), 0.0)
 
 
 def owner_namespace(reference: ProviderRef, namespace: str) -> str:
