@@ -51,6 +51,17 @@ class Settings:
         }
         return {name: value for name, value in made.items() if value is not None}
 
+    def onto(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of a raw spec with these settings merged in; a null takes its key out of `config`."""
+        changed = dict(spec)
+        for name, value in self.changes().items():
+            changed[name] = {**(changed.get(name) or {}), **value} if isinstance(value, dict) else value
+        if "config" in changed:
+            changed["config"] = {
+                name: value for name, value in changed["config"].items() if value is not None
+            }
+        return changed
+
 
 def sort_settings(flat: Mapping[str, Any], declared: Collection[str]) -> Settings | SettingsProblem:
     """`declared` are the names in the provider's configSchema."""

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from integration_hub.api.errors import ErrorCode
 from integration_hub.api.offerings import Batch
 from integration_hub.domain import batch as batches
+from integration_hub.domain import classification
 from integration_hub.domain.batch import BatchedAnswer, BatchedCall
 from integration_hub.domain.call import Wording
+from integration_hub.domain.call_problem import problem_of
 from integration_hub.operations.execute import CALL
 from integration_hub.operations.integrations import Integrations
 from integration_hub.operations.one_call import Answered, OneCall, Plan, request_of
@@ -20,7 +22,9 @@ from integration_hub.ports import (
     CallAnswer,
     Caller,
     Calls,
+    Clock,
     Expressions,
+    HttpResponse,
     Json,
     Link,
     Problem,
@@ -52,12 +56,18 @@ class ExecuteBatch:
     """The provider's own batches where it takes the calls so, else side by side."""
 
     def __init__(
-        self, integrations: Integrations, one_call: OneCall, calls: Calls, expressions: Expressions
+        self,
+        integrations: Integrations,
+        one_call: OneCall,
+        calls: Calls,
+        expressions: Expressions,
+        clock: Clock,
     ) -> None:
         self._integrations = integrations
         self._one_call = one_call
         self._calls = calls
         self._expressions = expressions
+        self._clock = clock
 
     async def __call__(self, caller: Caller, asked: BatchInput) -> BatchResults | Problem:
         """A Problem where none was sent; what is wrong with one call is that call's result."""
@@ -123,7 +133,29 @@ class ExecuteBatch:
         read = batches.batch_answers(batch, len(calls), answer.body)
         if isinstance(read, Problem):
             return [read] * len(calls)
-        return [_single(link, one, answer) for one in read]
+        return [self._single(link, one, answer) for one in read]
+
+    def _single(self, link: Link, one: BatchedAnswer, whole: CallAnswer) -> Result:
+        """One answer of a batch, judged by the provider's rules as if it had come alone."""
+        name = link.provider.display_name
+        if one.status == 0:
+            return Problem(ErrorCode.UPSTREAM_ERROR, f"{name} left this call of the batch unanswered.")
+        body = json.dumps(one.body).encode() if one.body is not None else b""
+        alone = HttpResponse(one.status, {}, body, truncated=False, elapsed_seconds=whole.elapsed_seconds)
+        outcome = classification.classify(
+            alone, classification.rules(link.provider, probing=False), self._expressions, self._clock.now()
+        )
+        return Answered(
+            status=one.status,
+            headers={},
+            data=one.body,
+            encoding="none" if one.body is None else "json",
+            truncated=False,
+            milliseconds=round(whole.elapsed_seconds * 1000),
+            attempts=whole.attempts,
+            cached=False,
+            problem=problem_of(outcome, name, link.spec.timeout_seconds),
+        )
 
 
 def _together(batch: Batch, plans: Sequence[Plan | Problem]) -> dict[int, BatchedCall]:
@@ -150,34 +182,6 @@ def _batched(plan: Plan) -> BatchedCall | None:
         return None
     body: Json = json.loads(request.body) if request.body else None
     return BatchedCall(request.method, request.path, tuple(request.query), body)
-
-
-def _single(link: Link, one: BatchedAnswer, whole: CallAnswer) -> Result:
-    """One answer of a batch, judged by its status as if it had come alone."""
-    if one.status == 0:
-        return Problem(
-            ErrorCode.UPSTREAM_ERROR, f"{link.provider.display_name} left this call of the batch unanswered."
-        )
-    return Answered(
-        status=one.status,
-        headers={},
-        data=one.body,
-        encoding="none" if one.body is None else "json",
-        truncated=False,
-        milliseconds=round(whole.elapsed_seconds * 1000),
-        attempts=whole.attempts,
-        cached=False,
-        problem=None if one.status < 400 else _refused(link, one.status),
-    )
-
-
-def _refused(link: Link, status: int) -> Problem:
-    said = f"{link.provider.display_name} answered {status} to this call of the batch."
-    if status == 429:
-        return Problem(ErrorCode.RATE_LIMIT_EXCEEDED, said)
-    if status in (401, 403):
-        return Problem(ErrorCode.INVALID_CREDENTIALS, said)
-    return Problem(ErrorCode.UPSTREAM_ERROR, said)
 
 
 def _numbered(trail: Trail, number: int) -> Trail:
