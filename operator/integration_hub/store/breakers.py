@@ -35,7 +35,6 @@ class BreakerTable(Subject):
 
     async def save_breaker(self, uid: str, row: BreakerRow) -> BreakerRow:
         async def work(tx: Tx) -> BreakerRow:
-            await tx.alone(f"breaker {uid}")
             found = await tx.rows(_LOAD, uid)
             stands = _breaker(found[0]) if found else BreakerRow()
             if stands.version != row.version:
@@ -45,7 +44,7 @@ class BreakerTable(Subject):
             await tx.run(_SAVE, uid, new.state, new.failures, new.successes, *times, new.version)
             return new
 
-        return await self.engine.write(work, durable=False)
+        return await self.engine.write(work, durable=False, alone=f"breaker {uid}")
 
 
 def _breaker(row: Row) -> BreakerRow:

@@ -83,7 +83,7 @@ class CallTables(Subject):
         if query.integration_uid:
             where.require(f"integration_uid = {where.value(query.integration_uid)}")
         if query.levels:
-            where.require(f"level IN {self._texts(where.value(json.dumps([*query.levels])))}")
+            where.require(f"level {self._among(where.value(json.dumps([*query.levels])))}")
             if set(query.levels) <= {"warn", "error"}:
                 where.require("level IN ('warn', 'error')")  # in these words there is an index
         if query.since is not None:
@@ -108,7 +108,7 @@ class CallTables(Subject):
         where = Conditions()
         where.require(f"namespace = {where.value(namespace)}")
         if uids:
-            where.require(f"integration_uid IN {self._texts(where.value(json.dumps([*uids])))}")
+            where.require(f"integration_uid {self._among(where.value(json.dumps([*uids])))}")
         if since is None:
             sql = f"SELECT integration_uid, {_SUMS} FROM call_totals WHERE {where}"  # noqa: S608
         else:

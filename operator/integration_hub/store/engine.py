@@ -35,10 +35,6 @@ class Tx(Protocol):
         """Run one statement with each of these."""
         ...
 
-    async def alone(self, name: str) -> None:
-        """From here to its end this is the only transaction that asked to be alone with `name`."""
-        ...
-
     async def ring(self) -> None:
         """Wake those who wait for wakeups, in every process, once this is committed."""
         ...
@@ -52,8 +48,8 @@ class Dialect:
     """The few words in which the databases differ."""
 
     name: str
-    texts_of: str
-    """A subquery: the texts of a JSON list, the value `{}`."""
+    among: str
+    """What follows a column that must be one of the texts of a JSON list, the value `{}`."""
     skip_locked: str
 
 
@@ -74,12 +70,15 @@ class Engine(Protocol):
         """Run work that changes nothing."""
         ...
 
-    async def write(self, work: Work[T], *, durable: bool = True, patient: bool = False) -> T:
+    async def write(
+        self, work: Work[T], *, durable: bool = True, alone: str = "", patient: bool = False
+    ) -> T:
         """Run work and commit it.
 
         Committed work outlives the process. With `durable` it outlives the machine too; without, a power
-        failure may take the last second of it, and nobody waits for the disk. `patient` work may take
-        long, such as a migration.
+        failure may take the last second of it, and nobody waits for the disk. Of all work that asks to be
+        `alone` with the same name one runs at a time, in all processes. `patient` work may take long,
+        such as a migration.
         """
         ...
 

@@ -27,7 +27,7 @@ _WINDOWS = """
       (SELECT microseconds FROM health_minutes AS answered
        WHERE answered.uid = health_minutes.uid AND minute >= $1 AND microseconds IS NOT NULL
        ORDER BY minute DESC LIMIT 1)
-    FROM health_minutes WHERE minute >= $1 AND uid IN {} GROUP BY uid
+    FROM health_minutes WHERE minute >= $1 AND uid {} GROUP BY uid
 """
 
 
@@ -49,7 +49,7 @@ class HealthTable(Subject):
 
     async def health_windows(self, uids: Sequence[str], *, since: datetime) -> Mapping[str, HealthWindow]:
         await self.recorder.flush()
-        sql = _WINDOWS.format(self._texts("$2"))
+        sql = _WINDOWS.format(self._among("$2"))
 
         async def work(tx: Tx) -> Sequence[Row]:
             return await tx.rows(sql, minute_of(to_ms(since)), json.dumps([*uids]))

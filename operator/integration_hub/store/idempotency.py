@@ -36,7 +36,6 @@ class IdempotencyTable(Subject):
         now = to_ms(self.clock.now())
 
         async def work(tx: Tx) -> Literal["new", "running"] | KeptAnswer:
-            await tx.alone(f"key {caller} {key}")
             for known, running_until, status, body in await tx.rows(_LOAD, caller, key, now):
                 if status is not None:
                     return KeptAnswer(known, status, bytes(body))
@@ -46,7 +45,7 @@ class IdempotencyTable(Subject):
             await tx.run(_BEGIN, caller, key, fingerprint, to_ms(expires), running_until)
             return "new"
 
-        return await self.engine.write(work)
+        return await self.engine.write(work, alone=f"key {caller} {key}")
 
     async def finish(self, caller: str, key: str, answer: KeptAnswer) -> None:
         async def work(tx: Tx) -> None:

@@ -60,7 +60,6 @@ async def migrate(engine: Engine, clock: Clock, migrations: Sequence[Migration] 
     known = load_migrations() if migrations is None else migrations
 
     async def one_step(tx: Tx) -> tuple[int, bool]:
-        await tx.alone("schema")
         await tx.run(_TABLE)
         (found,) = (await tx.rows("SELECT coalesce(max(version), 0) FROM schema_versions"))[0]
         version = int(found)
@@ -82,7 +81,7 @@ async def migrate(engine: Engine, clock: Clock, migrations: Sequence[Migration] 
         )
         return following.version, following.version < len(known)
 
-    version, more = await engine.write(one_step, patient=True)
+    version, more = await engine.write(one_step, alone="schema", patient=True)
     while more:
-        version, more = await engine.write(one_step, patient=True)
+        version, more = await engine.write(one_step, alone="schema", patient=True)
     return version

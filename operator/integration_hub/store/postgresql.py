@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 _DIALECT = Dialect(
     "postgresql",
-    texts_of="(SELECT json_array_elements_text({}::json))",
+    among="= ANY (ARRAY(SELECT json_array_elements_text({}::json)))",
     skip_locked="FOR UPDATE SKIP LOCKED",
 )
 _ATTEMPTS = 3
@@ -79,9 +80,6 @@ class _Tx:
         if rows:
             await self._connection.executemany(sql, rows, timeout=self._timeout)
 
-    async def alone(self, name: str) -> None:
-        await self.run("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{self._channel} {name}")
-
     async def ring(self) -> None:
         await self.run("SELECT pg_notify($1, '')", self._channel)
 
@@ -117,17 +115,21 @@ class PostgresqlEngine:
     async def read(self, work: Work[T]) -> T:
         return await self._attempts(self._read, work)
 
-    async def write(self, work: Work[T], *, durable: bool = True, patient: bool = False) -> T:
-        begin = "BEGIN" if durable else "BEGIN; SET LOCAL synchronous_commit = off"
+    async def write(
+        self, work: Work[T], *, durable: bool = True, alone: str = "", patient: bool = False
+    ) -> T:
+        begin = ["BEGIN"]  # sent together: each message is a way there and back
+        if not durable:
+            begin.append("SET LOCAL synchronous_commit = off")
         if patient:
-            begin += (
-                f"; SET LOCAL statement_timeout = '{_PATIENCE_SECONDS}s'"
-                f"; SET LOCAL lock_timeout = '{_PATIENCE_SECONDS}s'"
-            )
+            begin.append(f"SET LOCAL statement_timeout = '{_PATIENCE_SECONDS}s'")
+            begin.append(f"SET LOCAL lock_timeout = '{_PATIENCE_SECONDS}s'")
+        if alone:
+            begin.append(f"SELECT pg_advisory_xact_lock({_number_of(self._url.schema, alone)})")
         timeout = _PATIENCE_SECONDS if patient else None
 
         async def attempt(work: Work[T]) -> T:
-            return await self._write(work, begin, timeout)
+            return await self._write(work, "; ".join(begin), timeout)
 
         return await self._attempts(attempt, work)
 
@@ -184,7 +186,7 @@ class PostgresqlEngine:
     async def _write(self, work: Work[T], begin: str, timeout: float | None) -> T:  # noqa: ASYNC109
         async with self._borrowed() as connection:
             try:
-                await connection.execute(begin)
+                await connection.execute(begin, timeout=timeout)
                 outcome = await work(_Tx(connection, self._channel, timeout))
             except BaseException:
                 await _roll_back(connection)
@@ -272,6 +274,12 @@ class PostgresqlEngine:
 
 class _UnknownOutcomeError(Exception):
     """The connection broke while COMMIT was under way."""
+
+
+def _number_of(schema: str, name: str) -> int:
+    """The advisory lock of a name: two that share one by chance wait for each other, no more."""
+    digest = hashlib.blake2b(f"{schema} {name}".encode(errors="replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 async def _roll_back(connection: Any) -> None:

@@ -37,7 +37,7 @@ _PROGRESS_STEPS = 10_000
 _FREE_PAGES = 2_000
 _VALUE = re.compile(r"\$(\d+)")
 
-_DIALECT = Dialect("sqlite", texts_of="(SELECT value FROM json_each({}))", skip_locked="")
+_DIALECT = Dialect("sqlite", among="IN (SELECT value FROM json_each({}))", skip_locked="")
 
 
 class _Tx:
@@ -55,9 +55,6 @@ class _Tx:
 
     async def run_many(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
         self._connection.executemany(_numbered(sql), rows)
-
-    async def alone(self, name: str) -> None:
-        """There is one writer: it always is."""
 
     async def ring(self) -> None:
         self._rung()
@@ -102,7 +99,14 @@ class SqliteEngine:
             raise StoreError("the store is closed")
         return await self._loop.run_in_executor(self._readers, self._read, work)
 
-    async def write(self, work: Work[T], *, durable: bool = True, patient: bool = False) -> T:  # noqa: ARG002
+    async def write(
+        self,
+        work: Work[T],
+        *,
+        durable: bool = True,
+        alone: str = "",  # noqa: ARG002 - there is one writer: it always is
+        patient: bool = False,  # noqa: ARG002
+    ) -> T:
         if self._closed:
             raise StoreError("the store is closed")
         done: asyncio.Future[T] = self._loop.create_future()

@@ -21,9 +21,9 @@ class Subject:
     clock: Clock
     bell: asyncio.Event
 
-    def _texts(self, mark: str) -> str:
-        """A subquery: the texts of the JSON list for which `mark` stands."""
-        return self.engine.dialect.texts_of.format(mark)
+    def _among(self, mark: str) -> str:
+        """What follows a column that must be one of the texts of the JSON list for which `mark` stands."""
+        return self.engine.dialect.among.format(mark)
 
 
 class Conditions:

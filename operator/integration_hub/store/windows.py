@@ -24,7 +24,6 @@ class WindowTable(Subject):
 
     async def take(self, key: str, limits: Sequence[WindowLimit], now: datetime) -> float:
         async def work(tx: Tx) -> int:
-            await tx.alone(f"window {key}")
             held_until, window = await _load(tx, key)
             wait = max(held_until - to_ms(now), window.wait(limits, to_ms(now)), 0)
             if limits and not wait:
@@ -32,15 +31,14 @@ class WindowTable(Subject):
                 await _save(tx, key, held_until, window.add(limits, to_ms_up(now)))
             return wait
 
-        return await self.engine.write(work, durable=False) / 1000
+        return await self.engine.write(work, durable=False, alone=f"window {key}") / 1000
 
     async def hold(self, key: str, until: datetime) -> None:
         async def work(tx: Tx) -> None:
-            await tx.alone(f"window {key}")
             held_until, window = await _load(tx, key)
             await _save(tx, key, max(held_until, to_ms_up(until)), window)
 
-        await self.engine.write(work, durable=False)
+        await self.engine.write(work, durable=False, alone=f"window {key}")
 
     async def used(self, key: str, seconds: int, now: datetime) -> int:
         async def work(tx: Tx) -> CallWindow:

@@ -29,9 +29,11 @@ CREATE TABLE call_log (
   size BIGINT NOT NULL
 );
 CREATE INDEX call_log_namespace ON call_log (namespace, id);
-CREATE INDEX call_log_integration ON call_log (integration_uid, id);
+CREATE INDEX call_log_integration ON call_log (namespace, integration_uid, id);
 -- What people look for when something is wrong, without wading through what was right.
-CREATE INDEX call_log_trouble ON call_log (namespace, integration_uid, id) WHERE level IN ('warn', 'error');
+CREATE INDEX call_log_trouble ON call_log (namespace, id) WHERE level IN ('warn', 'error');
+CREATE INDEX call_log_integration_trouble ON call_log (namespace, integration_uid, id)
+  WHERE level IN ('warn', 'error');
 
 -- Sums since the first call. They change in the transaction that writes the rows above.
 CREATE TABLE call_totals (
