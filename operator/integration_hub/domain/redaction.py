@@ -25,11 +25,13 @@ LONGEST_READ = 262_144
 
 _NAME = re.compile(
     r"passw(or)?d|passphrase|passcode|(^|_)(pwd|pin|otp|mfa|cvc|cvv|sid|nonce)($|_)|secret|token|credential"
-    r"|authorization|authenticat|api_?key|(access|private|signing|account|encryption|subscription|function|app)"
-    r"_?key|^(x_)?key$|cookie|session|signature|(^|_)sig($|_)|assertion|code_verifier|^code$|jwt|bearer"
+    r"|authorization|authenticat|api_?key|(access|private|signing|account|encryption|subscription|function|app(lication)?)"
+    r"_?key|cookie|session|signature|(^|_)sig($|_)|assertion|code_verifier|jwt|bearer"
     r"|connection_?string",
 )
 _WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-. \[\]]+")
+_IN_PAIRS = frozenset({"key", "code"})
+"""Names of secrets in a query or a form (`?key=`, OAuth's `code=`); in JSON they name anything."""
 _HARMLESS = frozenset({"token_type", "token_url", "token_endpoint", "expires_in", "next_page_token"})
 _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9\-._~+/]{8,}=*", re.IGNORECASE), rf"\1 {STRUCK}"),
@@ -140,7 +142,8 @@ def _pairs(query: str, conceal: Conceal) -> str:
     shown = []
     for pair in query.split("&"):
         name, mark, value = pair.partition("=")
-        if value and names_secret(unquote_plus(name)):
+        plain = unquote_plus(name)
+        if value and (names_secret(plain) or plain.lower() in _IN_PAIRS):
             shown.append(f"{name}{mark}{STRUCK}")
         else:
             shown.append(conceal(pair))
