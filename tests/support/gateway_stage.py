@@ -18,8 +18,14 @@ from integration_hub.gateway.parts import GatewayParts, Operations, Probe
 from integration_hub.operations.admission import Admission
 from integration_hub.operations.audit import ReadAudit
 from integration_hub.operations.batch import ExecuteBatch
+from integration_hub.operations.change_integration import ChangeIntegration
+from integration_hub.operations.create_integration import CreateIntegration
+from integration_hub.operations.delete_integration import DeleteIntegration
 from integration_hub.operations.execute import Execute
+from integration_hub.operations.find_integrations import FindIntegrations
 from integration_hub.operations.health import ReadHealth
+from integration_hub.operations.integration_draft import Judge
+from integration_hub.operations.integration_writer import IntegrationWriter
 from integration_hub.operations.integrations import Integrations
 from integration_hub.operations.logs import ReadLogs
 from integration_hub.operations.metrics import ReadMetrics
@@ -27,14 +33,18 @@ from integration_hub.operations.one_call import OneCall
 from integration_hub.operations.provider import Providers
 from integration_hub.operations.statistics import ReadStatistics
 from integration_hub.operations.stream import ExecuteStream
+from integration_hub.operations.try_connection import TryConnection
 from integration_hub.operations.widget import ReadWidget
 from integration_hub.ports import Json, Key
 from integration_hub.providers.linking import Linker
 from integration_hub.providers.reading import ProviderReader
 from integration_hub.reconcilers.integration_links import declare_indexes
 from integration_hub.runtime.cache import CachedObject, ObjectCache
+from integration_hub.runtime.status import resource_of
 from memory_calls import MemoryCalls
+from memory_cluster import MemoryCluster
 from memory_identity import MemoryAuthenticator, MemoryAuthorizer
+from memory_intake import MemoryIntake
 from memory_store import MemoryStore
 
 NAMESPACE = "project-123"
@@ -94,6 +104,8 @@ class GatewayStage:
         self.clock = StillClock()
         self.store = MemoryStore(self.clock)
         self.calls = MemoryCalls()
+        self.cluster = MemoryCluster()
+        self.intake = MemoryIntake()
         self.authenticator = MemoryAuthenticator()
         self.authorizer = MemoryAuthorizer()
         self.cache = ObjectCache()
@@ -108,13 +120,40 @@ class GatewayStage:
         admission = Admission(self.authorizer, self.store, self.clock)
         integrations = Integrations(self.cache, admission, linker)
         one_call = OneCall(self.calls, expressions)
+        providers = Providers(self.cache, reader, admission)
+        finder = FindIntegrations(integrations, admission, reader)
+        judge = Judge(providers, linker)
+        writer = IntegrationWriter(self.cluster, self.cache, self.intake)
+        health = ReadHealth(integrations, admission, self.store, self.clock)
         self.operations = Operations(
-            providers=Providers(self.cache, reader, self.authorizer),
+            providers=providers,
+            find=finder,
+            create=CreateIntegration(
+                admission=admission,
+                judge=judge,
+                writer=writer,
+                finder=finder,
+                cache=self.cache,
+                locks=self.store,
+                entropy=CountingEntropy(),
+            ),
+            change=ChangeIntegration(integrations, judge, writer, finder),
+            delete=DeleteIntegration(integrations, writer),
+            try_connection=TryConnection(
+                integrations=integrations,
+                linker=linker,
+                calls=self.calls,
+                expressions=expressions,
+                health=self.store,
+                reports=health,
+                wakeups=self.store,
+                clock=self.clock,
+            ),
             execute=Execute(integrations, one_call),
-            batch=ExecuteBatch(integrations, one_call, self.calls, expressions),
+            batch=ExecuteBatch(integrations, one_call, self.calls, expressions, self.clock),
             stream=ExecuteStream(integrations, self.calls),
             widget=ReadWidget(integrations, self.calls, expressions),
-            health=ReadHealth(integrations, admission, self.store, self.clock),
+            health=health,
             metrics=ReadMetrics(integrations, self.store, self.clock),
             logs=ReadLogs(integrations, self.store),
             statistics=ReadStatistics(integrations, admission, reader, self.store, self.clock),
@@ -162,6 +201,7 @@ class GatewayStage:
         obj: dict[str, Any] = {"metadata": metadata, "spec": spec}
         if status is not None:
             obj["status"] = status
+        self.cluster.take(resource_of(info), obj)
         self.cache.upsert(info.kind, obj)
         found = self.cache.get(Key(info.kind, namespace if info.namespaced else "", name))
         assert found is not None
@@ -174,10 +214,17 @@ class GatewayStage:
         return self.put(INTEGRATION_PROVIDER, name, spec, namespace=namespace)
 
     def integration(
-        self, name: str = "gh", *, namespace: str = NAMESPACE, status: Json = None, **changes: Any
+        self,
+        name: str = "gh",
+        *,
+        namespace: str = NAMESPACE,
+        status: Json = None,
+        meta: Json = None,
+        **changes: Any,
     ) -> CachedObject:
+        """`meta` is more of its metadata, such as labels."""
         spec = {"providerRef": {"name": "github"}, "credentials": {"secretRef": {"name": "gh"}}, **changes}
-        return self.put(INTEGRATION, name, spec, namespace=namespace, status=status)
+        return self.put(INTEGRATION, name, spec, namespace=namespace, status=status, **(meta or {}))
 
     # ------------------------------------------------------------------ callers
 

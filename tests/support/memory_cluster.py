@@ -59,6 +59,13 @@ class MemoryCluster:
         body.update(copy.deepcopy(parts))
         return self._store(resource, namespace, name, body, known)
 
+    def take(self, resource: Resource, obj: Json) -> None:
+        """Hold an object just as it is, its uid and resourceVersion too."""
+        metadata = obj["metadata"]
+        self.version = max(self.version, int(metadata["resourceVersion"]))
+        key = (resource.plural, metadata.get("namespace", ""), metadata["name"])
+        self._objects[key] = copy.deepcopy(obj)
+
     def drop(self, resource: Resource, namespace: str, name: str) -> None:
         """Delete an object, as another client would."""
         self.version += 1

@@ -9,13 +9,18 @@ from typing import Protocol
 
 from integration_hub.operations.audit import ReadAudit
 from integration_hub.operations.batch import ExecuteBatch
+from integration_hub.operations.change_integration import ChangeIntegration
+from integration_hub.operations.create_integration import CreateIntegration
+from integration_hub.operations.delete_integration import DeleteIntegration
 from integration_hub.operations.execute import Execute
+from integration_hub.operations.find_integrations import FindIntegrations
 from integration_hub.operations.health import ReadHealth
 from integration_hub.operations.logs import ReadLogs
 from integration_hub.operations.metrics import ReadMetrics
 from integration_hub.operations.provider import Providers
 from integration_hub.operations.statistics import ReadStatistics
 from integration_hub.operations.stream import ExecuteStream
+from integration_hub.operations.try_connection import TryConnection
 from integration_hub.operations.widget import ReadWidget
 from integration_hub.ports import Authenticator, Clock, Entropy, IdempotencyKeys, Json
 
@@ -61,6 +66,11 @@ class Operations:
     """What a caller can ask for."""
 
     providers: Providers
+    find: FindIntegrations
+    create: CreateIntegration
+    change: ChangeIntegration
+    delete: DeleteIntegration
+    try_connection: TryConnection
     execute: Execute
     batch: ExecuteBatch
     stream: ExecuteStream

@@ -65,7 +65,7 @@ class ReadHealth:
         found = await self._integrations.open(caller, namespace, wanted, trail=trail)
         if isinstance(found, Problem):
             return found
-        return (await self._reports([found]))[0]
+        return await self.of(found)
 
     async def all(self, caller: Caller, namespace: str, trail: Trail = NO_TRAIL) -> HealthSummary | Problem:
         """Those of a namespace, by name."""
@@ -77,6 +77,10 @@ class ReadHealth:
         for report in reports:
             counts[report.status] += 1
         return HealthSummary(counts, reports)
+
+    async def of(self, found: CachedObject) -> HealthReport:
+        """Of one, for who has been let in already."""
+        return (await self._reports([found]))[0]
 
     async def _reports(self, found: Sequence[CachedObject]) -> tuple[HealthReport, ...]:
         objects: list[tuple[CachedObject, Json]] = []

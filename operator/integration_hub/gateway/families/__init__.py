@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from integration_hub.gateway.families.calls import CallRoutes
 from integration_hub.gateway.families.discovery import DiscoveryRoutes
+from integration_hub.gateway.families.integrations import IntegrationRoutes
 from integration_hub.gateway.families.observation import ObservationRoutes
 from integration_hub.gateway.families.passage import PassageRoutes
 from integration_hub.gateway.families.providers import ProviderRoutes
@@ -18,6 +19,7 @@ def routers(parts: GatewayParts) -> list[APIRouter]:
     return [
         ProviderRoutes(parts).router(),
         ObservationRoutes(parts).router(),
+        IntegrationRoutes(parts).router(),
         DiscoveryRoutes(parts).router(),
         CallRoutes(parts).router(),
         PassageRoutes(parts).router(),

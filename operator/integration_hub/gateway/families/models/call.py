@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from integration_hub.domain.call import Wording
 from integration_hub.gateway.families.models import Answer, Body
@@ -51,14 +51,14 @@ class CallBody(Body):
 class ExecuteBody(CallBody):
     """One call, or its rehearsal."""
 
-    dry_run: bool = Field(default=False, description="Compose and check the call, and send nothing.")
+    dry_run: StrictBool = Field(default=False, description="Compose and check the call, and send nothing.")
 
 
 class BatchBody(Body):
     """Calls that are made side by side and answered in their order."""
 
     calls: list[CallBody] = Field(min_length=1, max_length=1000, description="The calls.")
-    native: bool = Field(
+    native: StrictBool = Field(
         default=True, description="Use the provider's own batches, where it has them and they fit."
     )
 
