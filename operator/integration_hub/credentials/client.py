@@ -112,5 +112,5 @@ def _missing(link: Link, why: str) -> CredentialProblem:
     return CredentialProblem(
         Reason.OAUTH_CLIENT_MISSING,
         f"No OAuth client is configured for provider {link.provider_name}: {why}. Register an application "
-        f"with the vendor and put {CLIENT_ID} and {CLIENT_SECRET} there, or into the Integration's own Secret.",
+        f"with the vendor and put {CLIENT_ID} and {CLIENT_SECRET} there, or into its own Secret.",
     )

@@ -42,13 +42,21 @@ class Exchange:
             return await self._ask(link, made, tuple(values.values()))
         raise LookupError(f"mode {mode.type} exchanges nothing")
 
+    def mint(self, link: Link, values: Values, jwt: JwtBearer) -> Token | CredentialProblem:
+        """A statement that is itself the token: nobody is asked for it."""
+        setting = Setting.of(link, values, self.endpoint.expressions, self.endpoint.timeout_seconds)
+        signed = self._signed(link, setting, jwt)
+        if isinstance(signed, CredentialProblem):
+            return signed
+        return Token(signed, expires_in=float(jwt.lifetime_seconds))
+
     async def _for_statement(self, link: Link, setting: Setting, jwt: JwtBearer) -> Obtained:
         signed = self._signed(link, setting, jwt)
         if isinstance(signed, CredentialProblem):
             return signed
         request = jwt.request
-        if jwt.exchange == "none" or request is None:
-            return Token(signed, expires_in=float(jwt.lifetime_seconds))
+        if request is None:
+            raise LookupError("a statement that nobody exchanges is minted")
         if jwt.exchange == "request":
             bearer = {"Authorization": f"Bearer {signed.reveal()}"}
             made = token_request.build(request, setting, headers=bearer)
