@@ -26,6 +26,7 @@ from integration_hub.reconcilers.integration_errands import Errands
 from integration_hub.reconcilers.integration_links import IntegrationLinks, declare_indexes
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.provider import ProviderReconciler
+from integration_hub.reconcilers.vitals import Vitals
 from integration_hub.runtime.cache import ObjectCache
 from integration_hub.runtime.controller import Controller
 from integration_hub.runtime.due import DueTimes
@@ -84,6 +85,7 @@ class Stage:
         self.reader = ProviderReader(self.cache, expressions)
         self.linker = Linker(self.cache, self.reader, expressions, self.clock)
         self.circuits = Circuits(self.store)
+        self.vitals = Vitals(self.store, self.cache, self.clock, self.controller.enqueue)
         self.integrations = IntegrationReconciler(
             IntegrationParts(
                 cache=self.cache,
@@ -101,6 +103,7 @@ class Stage:
                 ),
                 probes=Probes(self.controller.enqueue),
                 circuits=self.circuits,
+                vitals=self.vitals,
                 events=self.events,
                 clock=self.clock,
                 entropy=entropy,

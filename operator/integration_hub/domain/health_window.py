@@ -43,6 +43,16 @@ class HealthWindow:
         counts[place] = min(counts[place] + 1, _FULL)
         return HealthWindow(self.minutes, newest, _LAYOUT.pack(*counts))
 
+    def with_past(self, *, checks: int, failures: int, at: float) -> HealthWindow:
+        """With answers from before this process began, spread evenly: their times are not known."""
+        newest = max(self._number(at), self.newest)
+        counts = self._aged(newest)
+        for slot in range(BUCKETS):
+            place = 2 * ((newest - slot) % BUCKETS)
+            counts[place] = min(counts[place] + _share(checks - failures, slot), _FULL)
+            counts[place + 1] = min(counts[place + 1] + _share(failures, slot), _FULL)
+        return HealthWindow(self.minutes, newest, _LAYOUT.pack(*counts))
+
     def totals(self, at: float) -> tuple[int, int]:
         """Successes and failures within the window as of `at`."""
         counts = self._aged(max(self._number(at), self.newest))
@@ -71,6 +81,11 @@ class HealthWindow:
         for number in range(self.newest + 1, min(newest, self.newest + BUCKETS) + 1):
             counts[2 * (number % BUCKETS)] = counts[2 * (number % BUCKETS) + 1] = 0
         return counts
+
+
+def _share(count: int, slot: int) -> int:
+    """What falls to one slot if `count` is dealt out to all of them."""
+    return count // BUCKETS + (slot < count % BUCKETS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from integration_hub.reconcilers.health_book import HealthBook
 from integration_hub.reconcilers.integration_errands import Errand, Errands, Probed, Renewed, Tag
 from integration_hub.reconcilers.integration_links import owned_secret
 from integration_hub.reconcilers.probing import Probes
+from integration_hub.reconcilers.vitals import Vitals
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 from integration_hub.runtime.controller import Result
 from integration_hub.runtime.reflector import Service
@@ -85,6 +86,7 @@ class IntegrationParts:
     errands: Errands
     probes: Probes[Tag, Errand]
     circuits: Circuits
+    vitals: Vitals
     events: Events
     clock: Clock
     entropy: Entropy
@@ -115,6 +117,7 @@ class IntegrationReconciler:
             spec = IntegrationSpec.model_validate(obj.get("spec") or {})
         except ValidationError as error:
             return await self._refuse(observed, obj.get("status") or {}, problems_of(error))
+        await self._parts.circuits.known()
         world = self._gather(self._parts.linker.basis(observed, obj, spec), obj)
         world, made, outcome = await self._look(world)
         self._woken.discard(key)
@@ -124,8 +127,9 @@ class IntegrationReconciler:
         again = None if self._probes.running(key) is not None else report.requeue_after
         return await self._write(observed, report.status, report.events, again)
 
-    def heard(self, keys: Iterable[Key]) -> None:
+    async def heard(self, keys: Iterable[Key]) -> None:
         """Something happened to these connections that no version tells: look at all of it anew."""
+        await self._parts.circuits.refresh()
         self._woken.update(keys)
 
     async def stop(self) -> None:
@@ -133,15 +137,15 @@ class IntegrationReconciler:
         await self._probes.stop()
         self._book.clear()
         self._woken.clear()
+        self._parts.circuits.forget()
+        self._parts.vitals.forget()
         self._metrics.clear_ready()
 
     # ------------------------------------------------------------------ gather
 
     def _gather(self, basis: Basis, obj: Json) -> IntegrationWorld:
         parts, key = self._parts, basis.key
-        facts = self._book.get(key, basis.uid)
-        if facts is None:
-            facts = HealthFacts.restored(basis.previous, basis.spec.health_check.window_minutes)
+        facts = self._remembered(basis)
         kept = self._secret_version(basis.namespace, owned_secret(basis.name))
         annotations = obj["metadata"].get("annotations") or {}
         return IntegrationWorld.on(
@@ -155,8 +159,23 @@ class IntegrationReconciler:
             jitter=parts.entropy.random(),
             recheck=key in self._woken or (facts.kept_version is not None and facts.kept_version != kept),
             circuit=parts.circuits.row(basis.uid),
+            anomaly=parts.vitals.anomaly(basis.uid),
+            failed_calls=parts.vitals.failed(basis.uid),
             connect_url=parts.connect_url(basis.namespace, basis.name),
         )
+
+    def _remembered(self, basis: Basis) -> HealthFacts:
+        """From memory; else what the status tells, with the window that the store kept."""
+        facts = self._book.get(basis.key, basis.uid)
+        if facts is None:
+            facts = HealthFacts.restored(basis.previous, basis.spec.health_check.window_minutes)
+        past = self._parts.vitals.take_window(basis.uid)
+        if past is None:
+            return facts
+        window = facts.window.with_past(
+            checks=past.checks, failures=past.failures, at=self._clock.monotonic()
+        )
+        return replace(facts, window=window)
 
     def _secret_version(self, namespace: str, name: str) -> str | None:
         """The Secret's resourceVersion; empty if there is none, None if nobody can tell without a read."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, Mapping, Sequence
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from integration_hub.domain.config_schema import ConfigSchema
 from integration_hub.ports import (
     BreakerRow,
     CallAnswer,
+    CallFigures,
     CallRequest,
     Clock,
     CredentialFacts,
@@ -30,6 +32,7 @@ from integration_hub.ports import (
     Secrets,
     SecretState,
     SecretText,
+    Wakeup,
 )
 from integration_hub.providers import auth
 from integration_hub.providers.auth import Applied
@@ -208,7 +211,18 @@ def _answer(outcome: Outcome, *, attempts: int) -> CallAnswer:
 
 
 class NoStore:
-    """ports.HealthLog and ports.Breakers that keep nothing."""
+    """ports.HealthLog, ports.Breakers, figures and wakeups that keep nothing."""
+
+    async def call_figures(
+        self, namespace: str, uids: Sequence[str], *, since: datetime | None = None
+    ) -> Mapping[str, CallFigures]:
+        return {}
+
+    async def drain(self, limit: int = 1000) -> Sequence[Wakeup]:
+        return ()
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
     def record_health(self, point: HealthPoint) -> None:
         return None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from integration_hub.api.integration import INTEGRATION
 from integration_hub.api.product_registration import PRODUCT_REGISTRATION
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
 from integration_hub.domain.consent import Consent
 from integration_hub.metrics import Metrics
-from integration_hub.ports import Clock, Cluster, Egress, Entropy, Events, Expressions, Secrets
+from integration_hub.ports import Clock, Cluster, Egress, Entropy, Events, Expressions, Key, Secrets
 from integration_hub.providers.linking import Linker
 from integration_hub.providers.reading import ProviderReader
 from integration_hub.reconcilers import integration_links, product_links
@@ -24,11 +25,13 @@ from integration_hub.reconcilers.product_healing import Healer
 from integration_hub.reconcilers.product_links import ProductLinks
 from integration_hub.reconcilers.product_registration import ProductReconciler
 from integration_hub.reconcilers.provider import ProviderReconciler
+from integration_hub.reconcilers.vitals import Vitals
 from integration_hub.reconcilers.workloads import Workloads
 from integration_hub.runtime.cache import ObjectCache
 from integration_hub.runtime.controller import Controller
 from integration_hub.runtime.reflector import Reflector, Service
 from integration_hub.runtime.status import StatusWriter
+from integration_hub.runtime.wakeups import WakeupDrain
 from integration_hub.settings import Settings
 from integration_hub.wiring.interim import NoStore, PlainCalls, PlainCredentials
 
@@ -83,8 +86,14 @@ class Kinds:
         )
         self._integration_links = IntegrationLinks(parts.cache)
         self._product_links = ProductLinks(parts.cache)
+        self._store = NoStore()
         self._integrations = self._wire_integrations()
         self._products = self._wire_products()
+
+    def duties(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        """What runs beside the reconcilers while this process leads."""
+        drain = WakeupDrain(self._store, self._parts.controller.enqueue, self._heard)
+        return drain.run, self._vitals.run
 
     async def stop(self) -> None:
         """This process no longer leads: end what is under way, forget what another leader knows better."""
@@ -98,6 +107,10 @@ class Kinds:
         self._parts.controller.enqueue(self._product_links.of_workload(namespace, name))
 
     # ------------------------------------------------------------------ inside
+
+    async def _heard(self, keys: Sequence[Key]) -> None:
+        """Ahead of the looks that wakeups ask for."""
+        await self._integrations.heard(key for key in keys if key.kind == INTEGRATION.kind)
 
     def _wire_integrations(self) -> IntegrationReconciler:
         parts, links, controller = self._parts, self._integration_links, self._parts.controller
@@ -115,7 +128,8 @@ class Kinds:
             )
             controller.register(kind.kind, provider)
         credentials = PlainCredentials(parts.secrets)
-        store = NoStore()
+        store = self._store
+        self._vitals = Vitals(store, parts.cache, parts.clock, controller.enqueue)
         integrations = IntegrationReconciler(
             IntegrationParts(
                 cache=parts.cache,
@@ -133,6 +147,7 @@ class Kinds:
                 ),
                 probes=Probes(controller.enqueue),
                 circuits=Circuits(store),
+                vitals=self._vitals,
                 events=parts.events,
                 clock=parts.clock,
                 entropy=parts.entropy,

@@ -99,7 +99,7 @@ def report(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> Repo
         "acceptedProvider": _accepted_provider(world, made),
         "circuit": _circuit(world),
         "lastTest": _last_test(world, made, outcome),
-        **_history(facts),
+        **_history(world, facts),
         "updatedAt": _updated_at(world.previous, world.generation, world.now),
     }
     return Report(
@@ -292,12 +292,12 @@ def _health(world: IntegrationWorld, facts: HealthFacts) -> dict[str, Json]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _history(facts: HealthFacts) -> dict[str, Json]:
+def _history(world: IntegrationWorld, facts: HealthFacts) -> dict[str, Json]:
     return {
         "lastSuccessfulCall": format_time(facts.last_success) if facts.last_success else None,
         "lastError": facts.last_error,
         "lastErrorAt": format_time(facts.last_error_at) if facts.last_error_at else None,
-        "errorCount": facts.error_count,
+        "errorCount": max(facts.error_count, world.failed_calls or 0),
     }
 
 

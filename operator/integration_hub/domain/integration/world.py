@@ -116,7 +116,8 @@ class IntegrationWorld(Basis):
     `credentials` is None on a look that did not ask for them; `recheck` says that something happened
     to them which no version tells. `secret_version` is the resourceVersion of the Secret that the spec
     names, by the watch: empty when there is none, None when unknown. `circuit` is None while calls go
-    through; `projected` what came of the Secret for workloads, None on a look that did not touch it.
+    through; `failed_calls` is what the store counted since its creation, None if nobody
+    asked it yet; `projected` what came of the Secret for workloads, None on a look that did not touch it.
     `tick` is monotonic seconds, `jitter` in [0, 1).
     """
 
@@ -130,6 +131,7 @@ class IntegrationWorld(Basis):
     recheck: bool = False
     circuit: BreakerRow | None = None
     anomaly: Anomaly | None = None
+    failed_calls: int | None = None
     projected: Finding | None = None
     connect_url: str = ""
 
