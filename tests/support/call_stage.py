@@ -24,6 +24,7 @@ from integration_hub.egress.send import GuardedEgress
 from integration_hub.ports import (
     CallRequest,
     Clock,
+    CredentialFacts,
     CredentialProblem,
     Entropy,
     Key,
@@ -64,7 +65,9 @@ class QuickEntropy:
         return f"01970000-0000-7000-8000-{self._uuids:012x}"
 
 
-def link(*, name: str = "chat", uid: str = "", provider: Mapping[str, Any] | None = None, **spec: Any) -> Link:
+def link(
+    *, name: str = "chat", uid: str = "", provider: Mapping[str, Any] | None = None, **spec: Any
+) -> Link:
     """A connection whose far end answers at `http://vendor.example.com:PORT` (`provider['baseUrl']`)."""
     declared = ProviderSpec.model_validate(
         {
@@ -120,6 +123,12 @@ class Vault:
             return self.refusal
         self.tokens = [*self.tokens[1:], self.tokens[0]]
         return self._presented()
+
+    async def facts(self, link: Link) -> CredentialFacts | CredentialProblem:
+        return self.problem or CredentialFacts(version=self._presented().version)
+
+    async def refresh(self, link: Link) -> CredentialFacts | CredentialProblem:
+        return await self.facts(link)
 
     def _presented(self) -> Presented:
         token = SecretText(self.tokens[0])

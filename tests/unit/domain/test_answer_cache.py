@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import call_stage
 import pytest
 
+import call_stage
 from integration_hub.domain import answer_cache
 from integration_hub.domain.answer_cache import StoredAnswer
 from integration_hub.ports import CallRequest

@@ -60,7 +60,7 @@ OPEN = after(CLOSED, *[Verdict.FAILS] * 5)
         (Reason.INVALID_URL, 0, Verdict.NOTHING),
         (Reason.SECRET_NOT_FOUND, 0, Verdict.NOTHING),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_only_failures_of_the_far_end_count(reason: Reason, status: int, expected: Verdict) -> None:
     assert verdict(Outcome(reason, status)) is expected

@@ -41,6 +41,7 @@ from integration_hub.ports import (
     Link,
     Presented,
     Problem,
+    Purpose,
     ResponseCache,
     StreamingEgress,
 )
@@ -245,8 +246,8 @@ class CallPipeline:
 
     def _renewable(self, journey: Journey, outcome: Outcome, *, renewed: bool) -> bool:
         """Whether newer credentials are worth asking for: once a call, not where they did not help lately."""
-        if not outcome.expired:
-            return False
+        if not outcome.expired or journey.request.purpose is Purpose.ROTATION:
+            return False  # new credentials on trial are to be judged, not replaced
         uid, now = journey.link.uid, self._clock.monotonic()
         if renewed:
             if len(self._stubborn) >= _REMEMBERED:
