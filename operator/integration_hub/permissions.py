@@ -36,17 +36,34 @@ def _status_of(kinds: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{kind}/status" for kind in kinds)
 
 
-WATCH_NAMESPACED = (
+CALLER_REVIEWS = (
+    Permission(("authentication.k8s.io",), ("tokenreviews",), ("create",), "learn whose a caller's token is"),
+    Permission(
+        ("authorization.k8s.io",), ("subjectaccessreviews",), ("create",), "learn what a caller may do"
+    ),
+)
+LOCAL_CALLER_REVIEWS = (
+    Permission(
+        ("authorization.k8s.io",),
+        ("localsubjectaccessreviews",),
+        ("create",),
+        "learn what a caller may do in this namespace",
+    ),
+)
+
+WATCH = (
     Permission((GROUP,), NAMESPACED_KINDS, READ, "watch our namespaced kinds"),
     Permission((GROUP,), _status_of(NAMESPACED_KINDS), ("patch",), "report on them by server-side apply"),
     Permission(("",), ("events",), ("create", "patch"), "record transitions"),
 )
+WATCH_NAMESPACED = (*WATCH, *LOCAL_CALLER_REVIEWS)
 
 OPERATOR = (
     Permission((GROUP,), CLUSTER_KINDS, READ, "watch the cluster's providers"),
     Permission((GROUP,), CLUSTER_KINDS, ("create", "patch"), "apply the bundled catalogue"),
     Permission((GROUP,), _status_of(CLUSTER_KINDS), ("patch",), "report on them by server-side apply"),
-    *WATCH_NAMESPACED,
+    *WATCH,
+    *CALLER_REVIEWS,
 )
 
 OWN_NAMESPACE = (
@@ -72,13 +89,27 @@ TENANT = (
         ("create", "update", "delete"),
         "keep what the hub obtains in Secrets that it owns (intg-NAME-hub), and no other",
     ),
+    Permission(
+        (GROUP,),
+        ("integrations", "integrationproviders"),
+        ("create", "patch", "delete"),
+        "write them for callers of the HTTP API who may do so themselves",
+    ),
     Permission(("apps",), ("deployments",), (*READ, "patch"), "see rollouts; heal by patching"),
     Permission(("apps",), ("replicasets",), ("get", "list"), "see what a rollout replaces"),
     Permission(("autoscaling",), ("horizontalpodautoscalers",), ("get", "list"), "respect autoscalers"),
     Permission(("policy",), ("poddisruptionbudgets",), ("get", "list"), "respect disruption budgets"),
 )
 
-VIEW = (Permission((GROUP,), EVERY_KIND, READ, "see every kind of the hub"),)
+VIEW = (
+    Permission((GROUP,), EVERY_KIND, READ, "see every kind of the hub"),
+    Permission(
+        (GROUP,),
+        ("integrations/logs", "integrations/widgets"),
+        ("get",),
+        "read what went through a connection, and its dashboard data",
+    ),
+)
 EDIT = (
     Permission(
         (GROUP,),
@@ -86,5 +117,15 @@ EDIT = (
         ("create", "update", "patch", "delete", "deletecollection"),
         "manage the hub's kinds in a namespace",
     ),
+    Permission(
+        (GROUP,),
+        ("integrations/call", "integrations/test", "integrations/connect"),
+        ("create",),
+        "call through a connection, try it, connect its account and take it back",
+    ),
 )
-ADMIN: tuple[Permission, ...] = EDIT
+ADMIN: tuple[Permission, ...] = (
+    *EDIT,
+    Permission((GROUP,), ("integrations/audit",), ("list",), "read who did what in a namespace"),
+)
+"""Subresources that no object has, such as integrations/call: the HTTP API asks for them."""
