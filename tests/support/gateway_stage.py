@@ -19,9 +19,12 @@ from integration_hub.operations.admission import Admission
 from integration_hub.operations.audit import ReadAudit
 from integration_hub.operations.batch import ExecuteBatch
 from integration_hub.operations.change_integration import ChangeIntegration
+from integration_hub.operations.create_custom import CreateCustom
 from integration_hub.operations.create_integration import CreateIntegration
 from integration_hub.operations.delete_integration import DeleteIntegration
+from integration_hub.operations.deploy_custom import DeployCustom
 from integration_hub.operations.execute import Execute
+from integration_hub.operations.find_custom import FindCustom
 from integration_hub.operations.find_integrations import FindIntegrations
 from integration_hub.operations.health import ReadHealth
 from integration_hub.operations.integration_draft import Judge
@@ -31,6 +34,7 @@ from integration_hub.operations.logs import ReadLogs
 from integration_hub.operations.metrics import ReadMetrics
 from integration_hub.operations.one_call import OneCall
 from integration_hub.operations.provider import Providers
+from integration_hub.operations.registration import Registration
 from integration_hub.operations.statistics import ReadStatistics
 from integration_hub.operations.stream import ExecuteStream
 from integration_hub.operations.try_connection import TryConnection
@@ -125,20 +129,39 @@ class GatewayStage:
         judge = Judge(providers, linker)
         writer = IntegrationWriter(self.cluster, self.cache, self.intake)
         health = ReadHealth(integrations, admission, self.store, self.clock)
+        create = CreateIntegration(
+            admission=admission,
+            judge=judge,
+            writer=writer,
+            finder=finder,
+            cache=self.cache,
+            locks=self.store,
+            entropy=CountingEntropy(),
+        )
+        change = ChangeIntegration(integrations, judge, writer, finder)
+        customs = FindCustom(self.cache, reader, admission)
         self.operations = Operations(
             providers=providers,
             find=finder,
-            create=CreateIntegration(
-                admission=admission,
-                judge=judge,
-                writer=writer,
-                finder=finder,
-                cache=self.cache,
-                locks=self.store,
-                entropy=CountingEntropy(),
-            ),
-            change=ChangeIntegration(integrations, judge, writer, finder),
+            create=create,
+            change=change,
             delete=DeleteIntegration(integrations, writer),
+            registration=Registration(integrations, providers, reader, create, change),
+            create_custom=CreateCustom(
+                admission=admission,
+                finder=customs,
+                cluster=self.cluster,
+                cache=self.cache,
+                expressions=expressions,
+            ),
+            find_custom=customs,
+            deploy_custom=DeployCustom(
+                admission=admission,
+                finder=customs,
+                create=create,
+                cluster=self.cluster,
+                cache=self.cache,
+            ),
             try_connection=TryConnection(
                 integrations=integrations,
                 linker=linker,

@@ -10,14 +10,18 @@ from typing import Protocol
 from integration_hub.operations.audit import ReadAudit
 from integration_hub.operations.batch import ExecuteBatch
 from integration_hub.operations.change_integration import ChangeIntegration
+from integration_hub.operations.create_custom import CreateCustom
 from integration_hub.operations.create_integration import CreateIntegration
 from integration_hub.operations.delete_integration import DeleteIntegration
+from integration_hub.operations.deploy_custom import DeployCustom
 from integration_hub.operations.execute import Execute
+from integration_hub.operations.find_custom import FindCustom
 from integration_hub.operations.find_integrations import FindIntegrations
 from integration_hub.operations.health import ReadHealth
 from integration_hub.operations.logs import ReadLogs
 from integration_hub.operations.metrics import ReadMetrics
 from integration_hub.operations.provider import Providers
+from integration_hub.operations.registration import Registration
 from integration_hub.operations.statistics import ReadStatistics
 from integration_hub.operations.stream import ExecuteStream
 from integration_hub.operations.try_connection import TryConnection
@@ -70,6 +74,10 @@ class Operations:
     create: CreateIntegration
     change: ChangeIntegration
     delete: DeleteIntegration
+    registration: Registration
+    create_custom: CreateCustom
+    find_custom: FindCustom
+    deploy_custom: DeployCustom
     try_connection: TryConnection
     execute: Execute
     batch: ExecuteBatch

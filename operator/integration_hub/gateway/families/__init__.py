@@ -5,12 +5,15 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from integration_hub.gateway.families.calls import CallRoutes
+from integration_hub.gateway.families.custom import CustomRoutes
 from integration_hub.gateway.families.discovery import DiscoveryRoutes
 from integration_hub.gateway.families.integrations import IntegrationRoutes
 from integration_hub.gateway.families.observation import ObservationRoutes
 from integration_hub.gateway.families.passage import PassageRoutes
+from integration_hub.gateway.families.projects import ProjectRoutes
 from integration_hub.gateway.families.providers import ProviderRoutes
 from integration_hub.gateway.families.widgets import WidgetRoutes
+from integration_hub.gateway.families.workspaces import WorkspaceRoutes
 from integration_hub.gateway.parts import GatewayParts
 
 
@@ -21,7 +24,10 @@ def routers(parts: GatewayParts) -> list[APIRouter]:
         ObservationRoutes(parts).router(),
         IntegrationRoutes(parts).router(),
         DiscoveryRoutes(parts).router(),
+        CustomRoutes(parts).router(),
+        ProjectRoutes(parts).router(),
         CallRoutes(parts).router(),
         PassageRoutes(parts).router(),
         WidgetRoutes(parts).router(),
+        WorkspaceRoutes(parts).router(),
     ]
