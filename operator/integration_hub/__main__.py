@@ -1,4 +1,4 @@
-"""The program: `integration-hub run` and, with later roles, its siblings."""
+"""The program: `integration-hub run`, and the command line's verbs beside it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import sys
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from integration_hub import __version__
-from integration_hub.settings import Settings
+from integration_hub.cli.tree import SETTINGS, VERBS, LazyGroup
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, later=VERBS, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="integration-hub")
 def main() -> None:
     """Outside connections, webhooks, data syncs and product health as Kubernetes resources."""
@@ -38,6 +37,10 @@ def run(**flags: Any) -> None:
     Every flag has an environment variable, INTEGRATION_HUB_<FLAG>; the flag wins. More settings
     exist as variables only; the operations guide lists them.
     """
+    from pydantic import ValidationError  # noqa: PLC0415 - --help and the verbs need none of these
+
+    from integration_hub.settings import Settings  # noqa: PLC0415
+
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         settings = Settings(**given)
@@ -47,7 +50,7 @@ def run(**flags: Any) -> None:
             about = f"setting {name}" if name else "settings"
             click.echo(f"integration-hub: {about}: {problem['msg']}", err=True)
         raise SystemExit(2) from None
-    from integration_hub.wiring import serve  # noqa: PLC0415 - the whole program; --help needs none of it
+    from integration_hub.wiring import serve  # noqa: PLC0415 - the whole program
 
     raise SystemExit(serve(settings))
 
