@@ -23,7 +23,13 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        # runtime
+        self._of_the_runtime(registry)
+        self._of_integrations(registry)
+        self._of_the_gateway(registry)
+        self._of_calls(registry)
+        self._of_products(registry)
+
+    def _of_the_runtime(self, registry: CollectorRegistry) -> None:
         self.reconcile_total = Counter(
             "integration_hub_reconcile_total",
             "Reconciles by kind and outcome.",
@@ -44,7 +50,8 @@ class Metrics:
             ["kind", "outcome"],
             registry=registry,
         )
-        # probes and integrations
+
+    def _of_integrations(self, registry: CollectorRegistry) -> None:
         self.probe_total = Counter(
             "integration_hub_probe_total",
             "Probes by kind, provider (`custom` for a namespace's own) and outcome.",
@@ -74,7 +81,8 @@ class Metrics:
             "1 for each reason for which something about an Integration is not as it should be.",
         )
         registry.register(self.integration_troubles)
-        # gateway
+
+    def _of_the_gateway(self, registry: CollectorRegistry) -> None:
         self.gateway_requests = Counter(
             "integration_hub_gateway_requests_total",
             "Requests answered, by kind of caller, route, method and status.",
@@ -94,7 +102,8 @@ class Metrics:
             ["why"],
             registry=registry,
         )
-        # calls
+
+    def _of_calls(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(
             "integration_hub_requests_total",
             "Requests to outside systems, and refusals to make one, by provider, purpose and outcome.",
@@ -120,7 +129,8 @@ class Metrics:
             _CIRCUIT_VALUES,
         )
         registry.register(self.circuit_state)
-        # products
+
+    def _of_products(self, registry: CollectorRegistry) -> None:
         self.product_health = Gauge(
             "integration_hub_product_health",
             "Verdict on a product: 1 healthy, 0.5 degraded, 0 unhealthy or offline, -1 unknown.",
