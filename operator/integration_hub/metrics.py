@@ -65,10 +65,16 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.token_requests = Counter(
+            "integration_hub_token_requests_total",
+            "Requests for tokens, by what they came to.",
+            ["provider", "result"],
+            registry=registry,
+        )
         self.oauth_refresh = Counter(
             "integration_hub_oauth_refresh_total",
-            "Tokens renewed ahead of their end, by result: success, failed (to be tried again), revoked.",
-            ["result"],
+            "Token requests, by provider (`custom` for a namespace's own) and what came of them.",
+            ["provider", "result"],
             registry=registry,
         )
         self.integration_ready = ReadyGauge(
@@ -162,9 +168,9 @@ class Metrics:
         if seconds > 0:
             self.request_seconds.labels(kind, provider).observe(seconds)
 
-    def count_refresh(self, result: str) -> None:
-        """reconcilers.integration_errands.ErrandMetrics, with `observe_probe`."""
-        self.oauth_refresh.labels(result).inc()
+    def count_token_request(self, provider: str, result: str) -> None:
+        """credentials.refresh.TokenMetrics."""
+        self.oauth_refresh.labels(provider, result).inc()
 
     def observe_call(
         self, provider: str, purpose: str, outcome: str, seconds: float, *, sent: int, received: int
