@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -22,6 +22,7 @@ from integration_hub.credentials.grant import Grant
 from integration_hub.credentials.seal import Place, Seal, SealProblem
 from integration_hub.domain.consent import Consent
 from integration_hub.ports import (
+    ApiError,
     CredentialProblem,
     Json,
     Key,
@@ -37,6 +38,7 @@ from integration_hub.ports import (
 
 SECRET_TYPE = f"{GROUP}/credentials"
 _LONGEST_NAME = 253
+_TRIES = 8
 _ABOUT = (
     "Kept by Integration Hub for the Integration that owns this Secret. Do not edit: delete it to have the "
     "hub forget what it obtained."
@@ -160,6 +162,28 @@ class OwnedBook:
             version=done.resource_version,
             sealed=self._seal.on,
             stale=False,
+        )
+
+    async def change(self, owner: Owner, alter: Callable[[Kept], Kept]) -> Kept | CredentialProblem:
+        """Read, alter, write; again from what is there by then, if somebody else came first."""
+        try:
+            for _ in range(_TRIES):
+                kept = await self.load(owner)
+                if isinstance(kept, CredentialProblem):
+                    return kept
+                done = await self.save(owner, alter(kept))
+                if not isinstance(done, Conflict):
+                    return done
+        except ApiError as error:
+            return CredentialProblem(
+                Reason.SECRET_UNREADABLE,
+                f"The API server does not take Secret {owner.secret_name} now "
+                f"({error.reason or error.status}).",
+                lasting=False,
+                retry_after=error.retry_after or 5.0,
+            )
+        return CredentialProblem(
+            Reason.SECRET_UNREADABLE, f"Secret {owner.secret_name} changes all the time.", lasting=False
         )
 
     async def _remove(self, owner: Owner, name: str, kept: Kept) -> Kept | CredentialProblem:

@@ -66,6 +66,13 @@ def of_token(link: Link, view: View, grant: Grant) -> Presented:
     )
 
 
+def bare_token(link: Link, presented: Presented) -> SecretText:
+    """The token in what `of_token` made, without the words around it."""
+    place = link.mode.token or BEARER
+    carried = (presented.query if place.location == "query" else presented.headers)[place.name]
+    return SecretText(carried.reveal().removeprefix(place.prefix))
+
+
 def _signing(
     link: Link, view: View, expressions: Expressions, values: Values
 ) -> Presented | CredentialProblem:

@@ -249,28 +249,12 @@ class HubCredentials:
 
     async def _change(self, link: Link, grant: Grant | None) -> CredentialProblem | None:
         """Put this grant in the place of the one that is kept, whatever that is by now."""
-        try:
-            for _ in range(8):
-                kept = await self._book.load(Owner.of(link))
-                if isinstance(kept, CredentialProblem):
-                    return kept
-                done = await self._book.save(Owner.of(link), replace(kept, grant=grant))
-                if isinstance(done, CredentialProblem):
-                    return done
-                if not isinstance(done, Conflict):
-                    self._ready.pop(link.uid, None)
-                    self._reading.learn(link, done)
-                    return None
-        except ApiError as error:
-            return CredentialProblem(
-                Reason.SECRET_UNREADABLE,
-                f"The API server does not take the Secret now ({error.reason or error.status}).",
-                lasting=False,
-                retry_after=error.retry_after or 5.0,
-            )
-        return CredentialProblem(
-            Reason.SECRET_UNREADABLE, "The Secret is being changed all the time.", lasting=False
-        )
+        done = await self._book.change(Owner.of(link), lambda kept: replace(kept, grant=grant))
+        if isinstance(done, CredentialProblem):
+            return done
+        self._ready.pop(link.uid, None)
+        self._reading.learn(link, done)
+        return None
 
     # ------------------------------------------------------------------ facts
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from integration_hub.api.integration import INTEGRATION
-from integration_hub.ports import AuditLog, AuditRecord, Clock, CredentialProblem, Link, Presented
+from integration_hub.ports import AuditLog, AuditRecord, Clock, CredentialProblem, Key, Link, Presented
 
 COALESCE_SECONDS = 60.0
 THE_HUB = "system:integration-hub"
@@ -37,18 +37,18 @@ class Usage:
         self._told.move_to_end(key)
         if len(self._told) > self._remember:
             self._told.popitem(last=False)
-        self.tell(link, caller, "use", "failed" if told else "allowed", told or purpose)
+        self.tell(link.key, caller, "use", "failed" if told else "allowed", told or purpose)
 
-    def tell(self, link: Link, caller: str, action: str, outcome: str, detail: str = "") -> None:
+    def tell(self, key: Key, caller: str, action: str, outcome: str, detail: str = "") -> None:
         """Anything else that was done to credentials: refreshed, connected, ended, replaced."""
         self._audit.record_audit(
             AuditRecord(
                 at=self._clock.now(),
-                namespace=link.namespace,
+                namespace=key.namespace,
                 actor=caller or THE_HUB,
                 action=action,
                 resource=f"{INTEGRATION.plural}/credentials",
-                name=link.key.name,
+                name=key.name,
                 outcome=outcome,
                 detail=detail,
             )

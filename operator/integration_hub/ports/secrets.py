@@ -102,7 +102,7 @@ class SecretWrite:
 
 
 class OwnedSecrets(Protocol):
-    """Secrets that the hub itself writes; never one of a user's. Raises ApiError where nobody answers."""
+    """Secrets that the hub itself writes. Raises ApiError where nobody answers."""
 
     async def read(self, namespace: str, name: str) -> SecretRead: ...
 
@@ -114,4 +114,10 @@ class OwnedSecrets(Protocol):
 
     async def delete(self, namespace: str, name: str, *, uid: str) -> SecretWriteState:
         """Only that one; fine where it is gone already."""
+        ...
+
+    async def write_back(
+        self, namespace: str, name: str, values: Mapping[str, SecretText], *, uid: str, resource_version: str
+    ) -> SecretWrite:
+        """Replace these keys of a user's Secret and nothing else of it: only where its owner asked for it."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from integration_hub.api.meta import API_VERSION
 from integration_hub.ports import (
@@ -91,6 +91,22 @@ class KubernetesOwnedSecrets(KubernetesSecrets):
             raise
         return SecretWriteState.WRITTEN
 
+    async def write_back(
+        self, namespace: str, name: str, values: Mapping[str, SecretText], *, uid: str, resource_version: str
+    ) -> SecretWrite:
+        """GET and PUT of the whole, so that no right to patch Secrets is needed."""
+        try:
+            found = await self._writer.get(SECRETS, namespace, name)
+        except ApiError as error:
+            if error.status == 403:
+                return SecretWrite(SecretWriteState.DENIED)
+            raise
+        metadata = found["metadata"] if found is not None else {}
+        if found is None or (metadata["uid"], metadata["resourceVersion"]) != (uid, resource_version):
+            return SecretWrite(SecretWriteState.CONFLICT)
+        body = {**found, "data": {**(found.get("data") or {}), **_encoded(values)}}
+        return await _written(self._writer.replace(SECRETS, namespace, name, body))
+
 
 def _body(draft: SecretDraft, **preconditions: str) -> Json:
     return {
@@ -109,10 +125,12 @@ def _body(draft: SecretDraft, **preconditions: str) -> Json:
             **preconditions,
         },
         "type": draft.type,
-        "data": {
-            key: base64.b64encode(value.reveal().encode()).decode() for key, value in draft.data.items()
-        },
+        "data": _encoded(draft.data),
     }
+
+
+def _encoded(values: Mapping[str, SecretText]) -> dict[str, str]:
+    return {key: base64.b64encode(value.reveal().encode()).decode() for key, value in values.items()}
 
 
 async def _written(answer: Awaitable[Json]) -> SecretWrite:
