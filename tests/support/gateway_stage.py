@@ -26,6 +26,7 @@ from integration_hub.operations.deploy_custom import DeployCustom
 from integration_hub.operations.execute import Execute
 from integration_hub.operations.find_custom import FindCustom
 from integration_hub.operations.find_integrations import FindIntegrations
+from integration_hub.operations.forget_answers import ForgetAnswers
 from integration_hub.operations.health import ReadHealth
 from integration_hub.operations.integration_draft import Judge
 from integration_hub.operations.integration_writer import IntegrationWriter
@@ -175,6 +176,7 @@ class GatewayStage:
             execute=Execute(integrations, one_call),
             batch=ExecuteBatch(integrations, one_call, self.calls, expressions, self.clock),
             stream=ExecuteStream(integrations, self.calls),
+            forget_answers=ForgetAnswers(integrations, self.calls),
             widget=ReadWidget(integrations, self.calls, expressions),
             health=health,
             metrics=ReadMetrics(integrations, self.store, self.clock),

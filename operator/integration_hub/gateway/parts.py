@@ -17,6 +17,7 @@ from integration_hub.operations.deploy_custom import DeployCustom
 from integration_hub.operations.execute import Execute
 from integration_hub.operations.find_custom import FindCustom
 from integration_hub.operations.find_integrations import FindIntegrations
+from integration_hub.operations.forget_answers import ForgetAnswers
 from integration_hub.operations.health import ReadHealth
 from integration_hub.operations.logs import ReadLogs
 from integration_hub.operations.metrics import ReadMetrics
@@ -82,6 +83,7 @@ class Operations:
     execute: Execute
     batch: ExecuteBatch
     stream: ExecuteStream
+    forget_answers: ForgetAnswers
     widget: ReadWidget
     health: ReadHealth
     metrics: ReadMetrics

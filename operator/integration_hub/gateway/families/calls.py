@@ -1,4 +1,4 @@
-"""002's calls through a connection: one, and several at once (EXE-01, EXE-02)."""
+"""002's calls through a connection: one, several at once (EXE-01, EXE-02); forgotten answers (PERF-03)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from integration_hub.gateway.parts import GatewayParts
 from integration_hub.gateway.route import api_route
 from integration_hub.operations.batch import BatchInput, Result
 from integration_hub.operations.execute import ExecuteInput, Rehearsed
+from integration_hub.operations.forget_answers import ForgetInput
 from integration_hub.operations.one_call import Answered
 from integration_hub.operations.trail import Trail
 from integration_hub.ports import Problem
@@ -44,18 +45,24 @@ class CallRoutes:
     def __init__(self, parts: GatewayParts) -> None:
         self._execute = parts.operations.execute
         self._batch = parts.operations.batch
+        self._forget = parts.operations.forget_answers
         self._clock = parts.clock
         self._idempotency = Idempotency(
             parts.idempotency, parts.clock, seconds=parts.limits.idempotency_seconds
         )
 
     def router(self) -> APIRouter:
-        router = APIRouter(
-            prefix="/api/integration-hub", tags=["calls"], route_class=api_route(self._idempotency)
-        )
-        router.add_api_route("/{integrationId}/execute", self.execute, methods=["POST"], summary=EXECUTE)
-        router.add_api_route(
-            "/{integrationId}/batch-execute", self.batch, methods=["POST"], summary="Execute API calls"
+        router = APIRouter(tags=["calls"], route_class=api_route(self._idempotency))
+        add = router.add_api_route
+        one = "/api/integration-hub/{integrationId}"
+        add(f"{one}/execute", self.execute, methods=["POST"], summary=EXECUTE)
+        add(f"{one}/batch-execute", self.batch, methods=["POST"], summary="Execute API calls")
+        add(
+            "/api/v1/integrations/{integrationId}/cache",
+            self.forget,
+            methods=["DELETE"],
+            summary="Clear cached answers",
+            status_code=204,
         )
         return router
 
@@ -107,6 +114,10 @@ class CallRoutes:
         items = [self._item(each) for each in outcome.results]
         successful = sum(item.success for item in items)
         return BatchAnswer(results=items, successful=successful, failed=len(items) - successful)
+
+    async def forget(self, asking: Asking, integration_id: IntegrationId) -> None:
+        asked = ForgetInput(asking.namespace, integration_id, trail_of(asking))
+        told(await self._forget(asking.caller, asked))
 
     def _item(self, result: Result) -> BatchItem:
         problem = result if isinstance(result, Problem) else result.problem
