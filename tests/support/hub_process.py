@@ -12,13 +12,15 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from eventually import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+KEY = "6b1f" * 15 + "0a9c"
+"""Of the hubs in tests: seals what they obtain."""
 
 
 _LIBC = ctypes.CDLL(None)
@@ -32,12 +34,14 @@ def _end_with_parent() -> None:
 
 
 class HubProcess:
-    """One `integration-hub run`. Its log is in `log`; its probes and metrics are on `port`."""
+    """One `integration-hub run`. Its log is in `log`; probes and metrics are on `port`, the API is at `api`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path, gateway_port: int) -> None:
         self.process = process
         self.port = port
         self.log = log
+        self.gateway_port = gateway_port
+        self.api = f"http://127.0.0.1:{gateway_port}"
 
     def page(self, path: str) -> tuple[int, str]:
         """Status and body of one of its own pages, such as /readyz; status 0 while nobody answers."""
@@ -86,8 +90,17 @@ def running_hub(
     It is ready when this yields unless `ready` is false, and leads unless `leads` is. It ends with the block.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port, log = _free_port(), folder / "hub.log"
-    given = {"kubeconfig": str(kubeconfig), "probe_host": "127.0.0.1", "probe_port": str(port)}
+    (port, gateway_port), log = _free_ports(2), folder / "hub.log"
+    given = {
+        "kubeconfig": str(kubeconfig),
+        "probe_host": "127.0.0.1",
+        "probe_port": str(port),
+        "gateway_host": "127.0.0.1",
+        "gateway_port": str(gateway_port),
+        "public_url": f"http://127.0.0.1:{gateway_port}",
+        "data_dir": str(folder / "data"),
+        "token_encryption_key": KEY,
+    }
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("INTEGRATION_HUB_")},
         **{f"INTEGRATION_HUB_{name.upper()}": value for name, value in {**given, **(settings or {})}.items()},
@@ -104,7 +117,7 @@ def running_hub(
             start_new_session=True,
             preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, and no thread forks here
         )
-    hub = HubProcess(process, port, log)
+    hub = HubProcess(process, port, log, gateway_port)
     try:
         if ready:
             eventually(lambda: _up(hub, leads=leads), "the hub is ready", seconds=60)
@@ -124,7 +137,10 @@ def _up(hub: HubProcess, *, leads: bool) -> bool:
     return hub.page("/readyz")[0] == 200 and (not leads or hub.metric("integration_hub_leader") == 1)
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def _free_ports(number: int) -> list[int]:
+    """Ports that were free a moment ago, all different."""
+    with ExitStack() as taken:
+        sockets = [taken.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]

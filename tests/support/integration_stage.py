@@ -32,10 +32,10 @@ from integration_hub.runtime.controller import Controller
 from integration_hub.runtime.due import DueTimes
 from integration_hub.runtime.queue import WorkQueue
 from integration_hub.runtime.status import StatusWriter, resource_of
-from integration_hub.wiring.interim import PlainCalls, PlainCredentials
 from memory import MemoryEgress, MemoryEvents, MemoryMetrics, MemorySecrets, conditions_of
 from memory_cluster import MemoryCluster
 from memory_store import MemoryStore
+from plain_calls import PlainCalls, PlainCredentials
 from virtual_time import FixedEntropy, VirtualClock, run
 
 NAMESPACE = "team-a"

@@ -10,6 +10,7 @@ the image.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -17,12 +18,13 @@ from collections.abc import Iterable
 
 from integration_hub.api.meta import GROUP
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER
-from integration_hub.ports import ApiError, ClusterWriter, Json, Key, PatchType, Resource
+from integration_hub.ports import ApiError, ClusterWriter, Json, Key, NotLeaderError, PatchType, Resource
 from integration_hub.providers.catalogue import CatalogueEntry
 from integration_hub.runtime.cache import ObjectCache
 
 DIGEST = f"{GROUP}/catalogue-digest"
 MANAGER = "integration-hub-catalogue"
+RETRY_SECONDS = 15.0
 
 _KIND = CLUSTER_INTEGRATION_PROVIDER
 _RESOURCE = Resource(_KIND.group, _KIND.version, _KIND.plural, _KIND.kind, namespaced=False)
@@ -67,6 +69,18 @@ class Catalogue:
                 "Applied the catalogue's providers", extra={"applied": applied, "of": len(self._manifests)}
             )
         return applied
+
+    async def keep_installing(self) -> None:
+        """Install until the API server takes it; gives up where this process does not lead."""
+        while True:
+            try:
+                await self.install()
+                return
+            except NotLeaderError:
+                return
+            except ApiError as error:
+                _log.warning("The catalogue cannot be applied, will retry", extra={"cause": str(error)})
+            await asyncio.sleep(RETRY_SECONDS)
 
     def offer(self) -> None:
         """Put the providers into the cache as if they had been read: for an install that may not read them.

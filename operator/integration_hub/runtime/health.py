@@ -102,6 +102,7 @@ class Health:
     oldest listed resourceVersion that the cache has not reached (None before the first relist).
     `max_lag_seconds` of the loop makes /healthz fail, so that a stuck process is restarted; stale knowledge
     never does, because a restart would lose it. `max_stale_seconds` None: old knowledge stays ready.
+    `further` checks are whatever else readiness rests on.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class Health:
         lag: Callable[[], float | None],
         feed: Callable[[], FeedFacts],
         leader: Callable[[], LeaderFacts] | None = None,
+        further: Callable[[], tuple[Check, ...]] | None = None,
         max_lag_seconds: float = 10.0,
         max_stale_seconds: float | None = None,
     ) -> None:
@@ -120,6 +122,7 @@ class Health:
         self._lag = lag
         self._feed = feed
         self._leader = leader
+        self._further = further
         self._max_lag = max_lag_seconds
         self._max_stale = max_stale_seconds
         self.stopping = False
@@ -152,6 +155,8 @@ class Health:
                     facts={"leading": leader.leading, "holder": leader.holder, "fencing": leader.fencing},
                 )
             )
+        if self._further is not None:
+            checks += self._further()
         if self.stopping:
             checks.append(Check("stopping", ok=False, detail="this process was asked to end"))
         return Report(tuple(checks))

@@ -17,46 +17,49 @@ from typing import Any
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from integration_hub import __version__
-from integration_hub.adapters.cel import CelExpressions
 from integration_hub.adapters.clock import SystemClock, SystemEntropy
 from integration_hub.adapters.kubernetes import (
     Connection,
     EventRecorder,
     FeedLogin,
-    KubernetesCluster,
-    KubernetesSecrets,
     LoginError,
 )
 from integration_hub.api.kinds import KINDS
+from integration_hub.domain.consent import Consent
+from integration_hub.gateway.server import GatewayServer
 from integration_hub.handlers.feed import Feed
 from integration_hub.handlers.probes import ProbeServer
 from integration_hub.logs import configure
 from integration_hub.metrics import Metrics
-from integration_hub.permissions import LEASE_NAME
-from integration_hub.ports import DEPLOYMENTS, SECRETS, ApiError, NotLeaderError
+from integration_hub.ports import DEPLOYMENTS, SECRETS, StoreError
 from integration_hub.providers.catalogue import load_catalogue
 from integration_hub.reconcilers.catalogue import MANAGER, Catalogue
-from integration_hub.runtime.budget import ApiBudget
 from integration_hub.runtime.cache import ObjectCache
 from integration_hub.runtime.controller import Controller
 from integration_hub.runtime.due import DueTimes
 from integration_hub.runtime.health import FeedFacts, Health, LeaderFacts, LoopLag
-from integration_hub.runtime.leader import Elector, LeaseTimes
 from integration_hub.runtime.queue import WorkQueue
 from integration_hub.runtime.reflector import Reflector
 from integration_hub.runtime.relist import Relist
 from integration_hub.runtime.status import StatusWriter, resource_of
 from integration_hub.runtime_metrics import RuntimeCollector
 from integration_hub.settings import Settings
+from integration_hub.store import DatabaseStore
+from integration_hub.wiring.api_server import ApiServer
+from integration_hub.wiring.door import DoorPorts, access_reviewer, open_door
 from integration_hub.wiring.kinds import Kinds, Parts
+from integration_hub.wiring.operations import OperationPorts, build_operations
+from integration_hub.wiring.shared import SharedPorts, StoreWatch, build_shared, open_the_store
+from integration_hub.wiring.term import Term
 from integration_hub.wiring.way_out import SettingsError, WayOut
 
-FIELD_MANAGER = "integration-hub-operator"
 COMPONENT = "integration-hub"
 
 _SYNC_LOOK_SECONDS = 0.1
-_CATALOGUE_RETRY_SECONDS = 15.0
 _log = logging.getLogger(__name__)
+
+Part = Callable[[], Coroutine[Any, Any, None]]
+"""Something that runs as long as the process does."""
 
 
 def serve(settings: Settings) -> int:
@@ -64,14 +67,13 @@ def serve(settings: Settings) -> int:
     configure(level=settings.log_level, form=settings.log_format)
     try:
         return asyncio.run(_serve(settings))
-    except (LoginError, SettingsError) as error:
+    except (LoginError, SettingsError, StoreError) as error:
         sys.stderr.write(f"integration-hub: {error}\n")
         return 1
 
 
 async def _serve(settings: Settings) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     hub = await Hub.build(settings)
@@ -81,7 +83,9 @@ async def _serve(settings: Settings) -> int:
 class Hub:
     """Everything of one process; `build`, then `run` once."""
 
-    def __init__(self, settings: Settings, connection: Connection, login: FeedLogin) -> None:
+    def __init__(
+        self, settings: Settings, connection: Connection, login: FeedLogin, store: DatabaseStore
+    ) -> None:
         self._settings = settings
         self._connection = connection
         self._clock, self._entropy = SystemClock(), SystemEntropy()
@@ -96,48 +100,25 @@ class Hub:
         self._wire_api_server()
         self._wire_feed(login)
         self._way_out = WayOut.build(settings, connection.host)
+        self._wire_shared(store)
         self._wire_kinds()
         self._wire_probes()
-        self._synced = False
-        self._led = False
-        self._look = asyncio.Event()
-        self._elector.subscribe(self._gained, self._lost)
+        self._door = self._wire_door() if "gateway" in settings.roles else None
+        self._elector.subscribe(self._term.gained, self._term.lost)
 
     # ------------------------------------------------------------------ putting together
 
     def _wire_api_server(self) -> None:
-        """Reads by anyone, writes by the leader, both within the budget."""
-        settings = self._settings
-        ungated = KubernetesCluster(
-            self._connection, field_manager=FIELD_MANAGER, budget=None, leadership=None
-        )
-        self._elector = Elector(
-            ungated,
-            self._clock,
-            self._entropy,
-            namespace=settings.namespace,
-            name=LEASE_NAME,
-            identity=settings.identity,
-            times=LeaseTimes(
-                settings.lease_duration_seconds,
-                settings.lease_renew_deadline_seconds,
-                settings.lease_retry_seconds,
-            ),
-        )
-        self._budget = ApiBudget(self._clock, self._entropy, rate=settings.api_qps, burst=settings.api_burst)
-        self._cluster = self._cluster_as(FIELD_MANAGER)
+        settings, clock, entropy = self._settings, self._clock, self._entropy
+        self._api_server = ApiServer(self._connection, settings, clock, entropy)
+        self._elector, self._cluster = self._api_server.elector, self._api_server.cluster
         self._events = EventRecorder(
             self._cluster,
-            self._clock,
-            self._entropy,
+            clock,
+            entropy,
             resources=self._resources,
             component=COMPONENT,
             instance=settings.identity,
-        )
-
-    def _cluster_as(self, manager: str) -> KubernetesCluster:
-        return KubernetesCluster(
-            self._connection, field_manager=manager, budget=self._budget, leadership=self._elector
         )
 
     def _wire_feed(self, login: FeedLogin) -> None:
@@ -172,24 +153,74 @@ class Hub:
             observe=self._metrics.observe_reconcile,
         )
 
-    def _wire_kinds(self) -> None:
-        self._secrets_watch = Reflector(
-            self._cluster, self._clock, self._entropy, SECRETS, self._secret_changed
-        )
+    def _wire_shared(self, store: DatabaseStore) -> None:
+        """What a reconciler and a caller's request both go through."""
+        settings, clock, entropy = self._settings, self._clock, self._entropy
+        self._secrets_watch = Reflector(self._cluster, clock, entropy, SECRETS, self._secret_changed)
         self._deployments_watch = Reflector(
-            self._cluster, self._clock, self._entropy, DEPLOYMENTS, self._deployment_changed
+            self._cluster, clock, entropy, DEPLOYMENTS, self._deployment_changed
         )
+        self._consent = Consent(
+            hub_namespace=settings.namespace,
+            service_account=settings.service_account,
+            role_kind="role" if settings.watch_namespaces else "clusterrole",
+        )
+        self._shared = build_shared(
+            SharedPorts(
+                settings=settings,
+                cluster=self._api_server.for_callers,
+                cache=self._cache,
+                egress=self._way_out.egress,
+                store=store,
+                secrets_watch=self._secrets_watch,
+                consent=self._consent,
+                metrics=self._metrics,
+                clock=clock,
+                entropy=entropy,
+            )
+        )
+
+    def _wire_door(self) -> GatewayServer:
+        settings, shared, clock = self._settings, self._shared, self._clock
+        operations = build_operations(
+            OperationPorts(
+                cache=self._cache,
+                cluster=self._api_server.for_callers,
+                authorizer=access_reviewer(settings, self._api_server.for_callers, clock),
+                reader=shared.reader,
+                linker=shared.linker,
+                calls=shared.calls,
+                intake=shared.credentials.keeper,
+                store=shared.store,
+                expressions=shared.expressions,
+                clock=clock,
+                entropy=self._entropy,
+            )
+        )
+        ports = DoorPorts(
+            settings=settings,
+            reviews=self._api_server.for_callers,
+            egress=self._way_out.egress,
+            store=shared.store,
+            metrics=self._metrics,
+            health=self._health,
+            clock=clock,
+            entropy=self._entropy,
+        )
+        return open_door(ports, operations)
+
+    def _wire_kinds(self) -> None:
         self._kinds = Kinds(
             Parts(
                 settings=self._settings,
+                shared=self._shared,
+                consent=self._consent,
                 cluster=self._cluster,
-                secrets=KubernetesSecrets(self._cluster),
                 events=self._events,
                 cache=self._cache,
                 controller=self._controller,
                 status=StatusWriter(self._cluster, self._cache, observe=self._metrics.observe_status),
                 egress=self._way_out.egress,
-                expressions=CelExpressions(),
                 secrets_watch=self._secrets_watch,
                 deployments_watch=self._deployments_watch,
                 clock=self._clock,
@@ -197,19 +228,34 @@ class Hub:
                 metrics=self._metrics,
             )
         )
-        self._catalogue = Catalogue(self._cluster_as(MANAGER), self._cache, load_catalogue())
-        if self._settings.watch_namespaces:
+        self._catalogue = Catalogue(self._api_server.cluster_as(MANAGER), self._cache, load_catalogue())
+        namespaced = bool(self._settings.watch_namespaces)
+        if namespaced:
             self._catalogue.offer()
+        installs = self._settings.catalogue_install and not namespaced
+        self._term = Term(
+            self._controller,
+            self._metrics,
+            whole=self._whole,
+            objects=self._objects,
+            duties=(*self._kinds.duties(), *((self._catalogue.keep_installing,) if installs else ())),
+            stop_kinds=self._kinds.stop,
+        )
+
+    def _objects(self) -> int:
+        return sum(self._cache.count(kind.kind) for kind in KINDS)
 
     def _wire_probes(self) -> None:
         settings, elector = self._settings, self._elector
         self._loop_lag = LoopLag(self._clock)
+        self._store_watch = StoreWatch(self._shared.store)
         self._health = Health(
             self._loop_lag,
-            synced=lambda: self._synced,
+            synced=lambda: self._term.synced,
             lag=lambda: self._relist.state().lag_seconds,
             feed=self._feed_facts,
             leader=lambda: LeaderFacts(elector.leading, elector.holder, elector.fencing),
+            further=lambda: (self._store_watch.check(),),
         )
         self._registry.register(
             RuntimeCollector(
@@ -232,15 +278,23 @@ class Hub:
 
     @classmethod
     async def build(cls, settings: Settings) -> Hub:
-        """Log in and put everything together; nothing is sent yet. Raises LoginError, SettingsError."""
+        """Log in, open the store, put everything together. Raises LoginError, SettingsError, StoreError."""
         clock, kubeconfig, context = SystemClock(), settings.kubeconfig, settings.context
         connection = await Connection.open(
             clock, user_agent=_user_agent(settings), kubeconfig=kubeconfig, context=context
         )
         try:
             login = await FeedLogin.open(clock, kubeconfig=kubeconfig, context=context)
-            return cls(settings, connection, login)
+            store = await open_the_store(settings, clock, SystemEntropy())
         except BaseException:
+            await connection.close()
+            raise
+        try:
+            hub = cls(settings, connection, login, store)
+            await hub._shared.calls.restore()
+            return hub
+        except BaseException:
+            await store.close()
             await connection.close()
             raise
 
@@ -255,7 +309,7 @@ class Hub:
             raise SettingsError(f"cannot serve probes on port {self._settings.probe_port}: {error}") from None
         _log.info("The hub is up", extra={"version": __version__, "identity": self._settings.identity})
         reading = {_task(part) for part in self._reading_parts()}
-        lasting = {_task(part) for part in (self._loop_lag.run, self._elector.run, self._events.run)}
+        lasting = {_task(part) for part in self._lasting_parts()}
         stopping = asyncio.create_task(stop.wait(), name="stop")
         done, _ = await asyncio.wait({*reading, *lasting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         failed = [task for task in done if task is not stopping]
@@ -266,15 +320,24 @@ class Hub:
         _log.info("The hub ended")
         return 1 if failed else 0
 
-    def _reading_parts(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-        """All but what the last words need: the Lease, Events, and the measure of the event loop."""
+    def _lasting_parts(self) -> list[Part]:
+        """What the last words need: the Lease, Events, and the measure of the event loop."""
+        parts: list[Part] = [self._loop_lag.run, self._events.run]
+        return [*parts, self._elector.run] if "operator" in self._settings.roles else parts
+
+    def _reading_parts(self) -> list[Part]:
+        """All the others. The door is the first to be told that it is over."""
+        door: list[Part] = [self._door.run] if self._door is not None else []
         return [
+            *door,
+            self._shared.store.run,
+            self._store_watch.run,
             self._feed.run,
             self._relist.run,
             self._secrets_watch.run,
             self._deployments_watch.run,
             self._serve_namespaces,
-            self._lead,
+            self._term.run,
         ]
 
     async def _end(self, reading: set[asyncio.Task[None]], lasting: set[asyncio.Task[None]]) -> None:
@@ -297,58 +360,14 @@ class Hub:
     async def _close(self) -> None:
         await self._probes.stop()
         await self._way_out.close()
+        await self._shared.close()
         await self._connection.close()
 
-    # ------------------------------------------------------------------ leading
-
-    def _gained(self, fencing: int) -> None:
-        _log.info("This process leads", extra={"fencing": fencing})
-        self._led = True
-        self._metrics.leader.set(1)
-        self._look.set()
-
-    def _lost(self) -> None:
-        _log.info("This process no longer leads")
-        self._led = False
-        self._metrics.leader.set(0)
-        self._look.set()
-
-    async def _lead(self) -> None:
-        """Reconcile while this process leads, from the moment on that its cache is whole."""
-        while not self._whole():  # noqa: ASYNC110 - two rooms know; neither has an event of being whole
-            await asyncio.sleep(_SYNC_LOOK_SECONDS)
-        self._synced = True
-        _log.info(
-            "The cache is whole", extra={"objects": sum(self._cache.count(kind.kind) for kind in KINDS)}
-        )
-        catalogue: asyncio.Task[None] | None = None
-        while True:
-            if self._led and not self._controller.running:
-                self._controller.start()
-                if self._settings.catalogue_install and not self._settings.watch_namespaces:
-                    catalogue = asyncio.create_task(self._install_catalogue(), name="catalogue")
-            elif not self._led and self._controller.running:
-                if catalogue is not None:
-                    catalogue.cancel()
-                await self._controller.stop()
-                await self._kinds.stop()
-            await self._look.wait()
-            self._look.clear()
+    # ------------------------------------------------------------------ duties
 
     def _whole(self) -> bool:
         relist = self._relist.state()
         return self._feed.state().listed and relist.complete and not relist.lag_seconds
-
-    async def _install_catalogue(self) -> None:
-        while True:
-            try:
-                await self._catalogue.install()
-                return
-            except NotLeaderError:
-                return
-            except ApiError as error:
-                _log.warning("The catalogue cannot be applied, will retry", extra={"cause": str(error)})
-            await asyncio.sleep(_CATALOGUE_RETRY_SECONDS)
 
     async def _serve_namespaces(self) -> None:
         """Follow Secrets and Deployments where our objects are, and nowhere else."""

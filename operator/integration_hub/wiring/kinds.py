@@ -11,9 +11,7 @@ from integration_hub.api.product_registration import PRODUCT_REGISTRATION
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
 from integration_hub.domain.consent import Consent
 from integration_hub.metrics import Metrics
-from integration_hub.ports import Clock, Cluster, Egress, Entropy, Events, Expressions, Key, Secrets
-from integration_hub.providers.linking import Linker
-from integration_hub.providers.reading import ProviderReader
+from integration_hub.ports import Clock, Cluster, Egress, Entropy, Events, Key
 from integration_hub.reconcilers import integration_links, product_links
 from integration_hub.reconcilers.circuits import Circuits
 from integration_hub.reconcilers.heal_brake import Fleet, HealBrake
@@ -33,7 +31,8 @@ from integration_hub.runtime.reflector import Reflector, Service
 from integration_hub.runtime.status import StatusWriter
 from integration_hub.runtime.wakeups import WakeupDrain
 from integration_hub.settings import Settings
-from integration_hub.wiring.interim import NoStore, PlainCalls, PlainCredentials
+from integration_hub.wiring.credentials import connect_page
+from integration_hub.wiring.shared import Shared
 
 PROVIDERS = (CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER)
 
@@ -43,14 +42,14 @@ class Parts:
     """What reconcilers are built from."""
 
     settings: Settings
+    shared: Shared
+    consent: Consent
     cluster: Cluster
-    secrets: Secrets
     events: Events
     cache: ObjectCache
     controller: Controller
     status: StatusWriter
     egress: Egress
-    expressions: Expressions
     secrets_watch: Reflector
     deployments_watch: Reflector
     clock: Clock
@@ -79,20 +78,14 @@ class Kinds:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._consent = Consent(
-            hub_namespace=parts.settings.namespace,
-            service_account=parts.settings.service_account,
-            role_kind="role" if parts.settings.watch_namespaces else "clusterrole",
-        )
         self._integration_links = IntegrationLinks(parts.cache)
         self._product_links = ProductLinks(parts.cache)
-        self._store = NoStore()
         self._integrations = self._wire_integrations()
         self._products = self._wire_products()
 
     def duties(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """What runs beside the reconcilers while this process leads."""
-        drain = WakeupDrain(self._store, self._parts.controller.enqueue, self._heard)
+        drain = WakeupDrain(self._parts.shared.store, self._parts.controller.enqueue, self._heard)
         return drain.run, self._vitals.run
 
     async def stop(self) -> None:
@@ -114,33 +107,32 @@ class Kinds:
 
     def _wire_integrations(self) -> IntegrationReconciler:
         parts, links, controller = self._parts, self._integration_links, self._parts.controller
+        shared = parts.shared
         integration_links.declare_indexes(parts.cache)
-        reader = ProviderReader(parts.cache, parts.expressions)
         reported = [kind for kind in PROVIDERS if kind.namespaced or not parts.settings.watch_namespaces]
         for kind in reported:
             provider = ProviderReconciler(
                 kind,
                 cache=parts.cache,
-                reader=reader,
+                reader=shared.reader,
                 status=parts.status,
                 events=parts.events,
                 clock=parts.clock,
             )
             controller.register(kind.kind, provider)
-        credentials = PlainCredentials(parts.secrets)
-        store = self._store
+        store, credentials = shared.store, shared.credentials.source
         self._vitals = Vitals(store, parts.cache, parts.clock, controller.enqueue)
         integrations = IntegrationReconciler(
             IntegrationParts(
                 cache=parts.cache,
-                linker=Linker(parts.cache, reader, parts.expressions, parts.clock),
+                linker=shared.linker,
                 status=parts.status,
                 watch=parts.secrets_watch,
                 credentials=credentials,
                 errands=Errands(
-                    calls=PlainCalls(parts.egress, credentials, parts.expressions, parts.clock),
+                    calls=shared.calls,
                     credentials=credentials,
-                    expressions=parts.expressions,
+                    expressions=shared.expressions,
                     health=store,
                     clock=parts.clock,
                     metrics=parts.metrics,
@@ -152,8 +144,8 @@ class Kinds:
                 clock=parts.clock,
                 entropy=parts.entropy,
                 metrics=parts.metrics,
-                consent=self._consent,
-                connect_url=connect_pages(parts.settings.public_url),
+                consent=parts.consent,
+                connect_url=connect_page(parts.settings.public_url),
             )
         )
         controller.register(INTEGRATION.kind, integrations)
@@ -193,7 +185,7 @@ class Kinds:
             healer=healer,
             brake=brake,
             fleet=fleet,
-            consent=self._consent,
+            consent=parts.consent,
             clock=parts.clock,
             entropy=parts.entropy,
             metrics=parts.metrics,
@@ -202,12 +194,3 @@ class Kinds:
         controller.register(PRODUCT_REGISTRATION.kind, products)
         controller.on_change(PRODUCT_REGISTRATION.kind, links.dependents)
         return products
-
-
-def connect_pages(public_url: str) -> Callable[[str, str], str]:
-    """The page where a person connects an Integration, by namespace and name; empty without an address."""
-
-    def page(namespace: str, name: str) -> str:
-        return f"{public_url.rstrip('/')}/connect/{namespace}/{name}" if public_url else ""
-
-    return page

@@ -58,7 +58,7 @@ class WayOut:
 
 
 def address_policy(settings: Settings, api_server: str) -> AddressPolicy:
-    """The administrator's lists; the API server and our own door are nobody's destination.
+    """The administrator's lists; the API server and our own doors are nobody's destination.
 
     Raises SettingsError.
     """
@@ -70,14 +70,14 @@ def address_policy(settings: Settings, api_server: str) -> AddressPolicy:
     server = URL(api_server)
     servers = set(_addresses_of(server.host or "", server.port or 443))
     own = {*_own_addresses(settings), *(mine for each in servers for mine in _source_towards(each))}
-    protected = {(each, settings.probe_port) for each in own}
+    protected = {(each, port) for each in own for port in (settings.probe_port, settings.gateway_port)}
     protected |= {(each, server.port or 443) for each in servers}
     return AddressPolicy(allow, deny, frozenset(protected))
 
 
 def _own_addresses(settings: Settings) -> Iterator[Address]:
-    """Where our door is: loopback, the pod's addresses as Kubernetes tells them, and where we listen."""
-    for text in ("127.0.0.1", "::1", *settings.pod_ips, settings.probe_host):
+    """Where our doors are: loopback, the pod's addresses as Kubernetes tells them, and where we listen."""
+    for text in ("127.0.0.1", "::1", *settings.pod_ips, settings.probe_host, settings.gateway_host):
         address = parse_literal(text)
         if address is not None and not address.is_unspecified:
             yield address

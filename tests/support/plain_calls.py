@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002
 """Until credentials/ and egress/ bring theirs: Secrets read and applied as they are, one plain request."""
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from integration_hub.providers import auth
 from integration_hub.providers.auth import Applied
 from integration_hub.providers.request import RequestProblem, build
 
-ACCESS_TOKEN = "accessToken"  # noqa: S105 - the name of a Secret's key
+ACCESS_TOKEN = "accessToken"
 _TOKENS = {AuthType.OAUTH2, AuthType.OAUTH2_CLIENT_CREDENTIALS, AuthType.JWT_BEARER, AuthType.TWO_STEP}
 
 

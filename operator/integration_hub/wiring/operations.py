@@ -1,0 +1,122 @@
+"""Everything that a caller can ask for, over the ports it needs: real ones here, ones in memory in tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from integration_hub.gateway.parts import Operations
+from integration_hub.operations.admission import Admission
+from integration_hub.operations.audit import ReadAudit
+from integration_hub.operations.batch import ExecuteBatch
+from integration_hub.operations.change_integration import ChangeIntegration
+from integration_hub.operations.create_custom import CreateCustom
+from integration_hub.operations.create_integration import CreateIntegration
+from integration_hub.operations.delete_integration import DeleteIntegration
+from integration_hub.operations.deploy_custom import DeployCustom
+from integration_hub.operations.execute import Execute
+from integration_hub.operations.find_custom import FindCustom
+from integration_hub.operations.find_integrations import FindIntegrations
+from integration_hub.operations.forget_answers import ForgetAnswers
+from integration_hub.operations.health import ReadHealth
+from integration_hub.operations.integration_draft import Judge
+from integration_hub.operations.integration_writer import IntegrationWriter
+from integration_hub.operations.integrations import Integrations
+from integration_hub.operations.logs import ReadLogs
+from integration_hub.operations.metrics import ReadMetrics
+from integration_hub.operations.one_call import OneCall
+from integration_hub.operations.provider import Providers
+from integration_hub.operations.registration import Registration
+from integration_hub.operations.statistics import ReadStatistics
+from integration_hub.operations.stream import ExecuteStream
+from integration_hub.operations.try_connection import TryConnection
+from integration_hub.operations.widget import ReadWidget
+from integration_hub.ports import (
+    Authorizer,
+    Calls,
+    Clock,
+    Cluster,
+    CredentialIntake,
+    Entropy,
+    Expressions,
+    Store,
+)
+from integration_hub.providers.linking import Linker
+from integration_hub.providers.reading import ProviderReader
+from integration_hub.runtime.cache import ObjectCache
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPorts:
+    """What operations stand on. `cluster` writes for callers, and is not gated by leadership."""
+
+    cache: ObjectCache
+    cluster: Cluster
+    authorizer: Authorizer
+    reader: ProviderReader
+    linker: Linker
+    calls: Calls
+    intake: CredentialIntake
+    store: Store
+    expressions: Expressions
+    clock: Clock
+    entropy: Entropy
+
+
+def build_operations(ports: OperationPorts) -> Operations:
+    """Nothing is asked for yet."""
+    cache, cluster, store, clock = ports.cache, ports.cluster, ports.store, ports.clock
+    calls, expressions, linker = ports.calls, ports.expressions, ports.linker
+    admission = Admission(ports.authorizer, store, clock)
+    integrations = Integrations(cache, admission, linker)
+    providers = Providers(cache, ports.reader, admission)
+    one_call = OneCall(calls, expressions)
+    health = ReadHealth(integrations, admission, store, clock)
+    finder = FindIntegrations(integrations, admission, ports.reader)
+    judge = Judge(providers, linker)
+    writer = IntegrationWriter(cluster, cache, ports.intake)
+    create = CreateIntegration(
+        admission=admission,
+        judge=judge,
+        writer=writer,
+        finder=finder,
+        cache=cache,
+        locks=store,
+        entropy=ports.entropy,
+    )
+    change = ChangeIntegration(integrations, judge, writer, finder)
+    customs = FindCustom(cache, ports.reader, admission)
+    return Operations(
+        providers=providers,
+        find=finder,
+        create=create,
+        change=change,
+        delete=DeleteIntegration(integrations, writer),
+        registration=Registration(integrations, providers, ports.reader, create, change),
+        create_custom=CreateCustom(
+            admission=admission, finder=customs, cluster=cluster, cache=cache, expressions=expressions
+        ),
+        find_custom=customs,
+        deploy_custom=DeployCustom(
+            admission=admission, finder=customs, create=create, cluster=cluster, cache=cache
+        ),
+        try_connection=TryConnection(
+            integrations=integrations,
+            linker=linker,
+            calls=calls,
+            expressions=expressions,
+            health=store,
+            reports=health,
+            wakeups=store,
+            clock=clock,
+        ),
+        execute=Execute(integrations, one_call),
+        batch=ExecuteBatch(integrations, one_call, calls, expressions, clock),
+        stream=ExecuteStream(integrations, calls),
+        widget=ReadWidget(integrations, calls, expressions),
+        forget_answers=ForgetAnswers(integrations, calls),
+        health=health,
+        metrics=ReadMetrics(integrations, store, clock),
+        logs=ReadLogs(integrations, store),
+        statistics=ReadStatistics(integrations, admission, ports.reader, store, clock),
+        audit=ReadAudit(admission, store),
+    )
