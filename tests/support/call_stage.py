@@ -1,16 +1,15 @@
-"""A stage for calls: a pipeline on a real way out, with a far end of aiohttp on loopback that a test directs."""
+"""A stage for calls: a pipeline on a real way out, and a far end on loopback that a test directs."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
-from memory_store import MemoryStore
 
 from integration_hub.adapters.cel import CelExpressions
 from integration_hub.adapters.http import AiohttpTransport
@@ -27,6 +26,11 @@ from integration_hub.ports import (
     CredentialFacts,
     CredentialProblem,
     Entropy,
+    Failure,
+    HttpFailure,
+    HttpRequest,
+    HttpResponse,
+    HttpStream,
     Key,
     Link,
     Presented,
@@ -34,6 +38,7 @@ from integration_hub.ports import (
     SecretText,
     StreamingEgress,
 )
+from memory_store import MemoryStore
 
 HOST = "vendor.example.com"
 TOKEN = "canary-token-5f0c1d2e3b4a"
@@ -211,6 +216,34 @@ def stage(egress: StreamingEgress, clock: Clock | None = None, **more: Any) -> S
         **more,
     )
 
+
+@dataclass
+class ScriptedEgress:
+    """ports.StreamingEgress in memory: `answers` in turn, the last one for ever; each takes `seconds`."""
+
+    answers: list[HttpResponse | HttpFailure]
+    seconds: float = 0.0
+    sent_at: list[float] = field(default_factory=list)
+
+    async def send(self, request: HttpRequest) -> HttpResponse | HttpFailure:
+        self.sent_at.append(asyncio.get_running_loop().time())
+        if self.seconds:
+            await asyncio.sleep(self.seconds)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    async def open(
+        self, request: HttpRequest, body: AsyncIterable[bytes] | None = None
+    ) -> HttpStream | HttpFailure:
+        raise AssertionError("nothing is streamed here")
+
+
+def reply(status: int = 200, **headers: str) -> HttpResponse:
+    """An answer without a body; header names are written with underscores."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpResponse(status, named, b"", truncated=False, elapsed_seconds=0.01)
+
+
+SILENCE = HttpFailure(Failure.TIMEOUT, "no answer", 0.5)
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

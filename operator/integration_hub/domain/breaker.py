@@ -116,7 +116,7 @@ def _counted(row: BreakerRow, verdict: Verdict, policy: CircuitBreaker, now: dat
     if verdict is Verdict.NOTHING:
         return row
     if verdict is Verdict.WORKS:
-        return replace(row, failures=0) if row.failures else row
+        return BreakerRow(version=row.version) if row.failures else row
     failed = replace(row, failures=row.failures + 1)
     return _opened(failed, policy, now) if failed.failures >= policy.failure_threshold else failed
 

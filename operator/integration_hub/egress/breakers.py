@@ -8,9 +8,12 @@ makes no call fail: the breaker goes on in memory, and what it missed is written
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Protocol
 
 from integration_hub.api.integration import INTEGRATION, CircuitBreaker
@@ -60,6 +63,7 @@ class BreakerBook:
         self._shared = shared
         self._entries: dict[str, _Entry] = {}
         self._fresh_until = 0.0
+        self._marks = itertools.count(secrets.randbits(24))
         self._refreshing: asyncio.Task[None] | None = None
 
     def row(self, uid: str) -> BreakerRow:
@@ -102,6 +106,11 @@ class BreakerBook:
         lease = answer.lease if isinstance(answer, Pass) else None
         if lease is None:
             return answer
+        if (
+            self._shared
+        ):  # two replicas that claim at the same moment must not take each other's for their own
+            lease += timedelta(milliseconds=next(self._marks) % 1000)
+            answer = Pass(lease)
         policy, now = link.spec.circuit_breaker, self._clock.now()
         await self._change(link, entry, lambda row: breaker.claim(row, policy, now, lease, forced=forced))
         row = self.row(link.uid)
@@ -160,7 +169,7 @@ class BreakerBook:
             count = len(entry.pending)
             if not count:
                 return
-            before, wanted = entry.stored, entry.believed
+            before, wanted = entry.stored, self._marked(entry.believed)
             try:
                 standing = await self._store.save_breaker(link.uid, replace(wanted, version=before.version))
             except StoreError as error:
@@ -182,6 +191,15 @@ class BreakerBook:
                 await self._tell(link, before, standing, ours=won)
         entry.pending.clear()
         entry.believed = entry.stored
+
+    def _marked(self, row: BreakerRow) -> BreakerRow:
+        """Unlike what another replica writes at the same time: `successes` mean nothing in a closed row.
+
+        Else two failures, one here and one there, would look like one.
+        """
+        if not self._shared or row.state != "closed" or not row.failures:
+            return row
+        return replace(row, successes=next(self._marks) % 2**30)
 
     async def _tell(self, link: Link, before: BreakerRow, after: BreakerRow, *, ours: bool) -> None:
         self._metrics.set_circuit(link.namespace, link.key.name, after.state)
