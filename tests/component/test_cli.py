@@ -1,4 +1,4 @@
-"""`kubectl hub` against the hub's own HTTP API: the real application at a real address, on ports in memory."""
+"""`kubectl hub` against the hub's own HTTP API: the real application at a real address, ports in memory."""
 
 from __future__ import annotations
 
