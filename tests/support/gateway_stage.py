@@ -14,7 +14,7 @@ from integration_hub.api.integration import INTEGRATION
 from integration_hub.api.meta import KindInfo
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
 from integration_hub.gateway.app import build_app
-from integration_hub.gateway.parts import GatewayParts, Operations, Probe
+from integration_hub.gateway.parts import GatewayLimits, GatewayParts, Operations, Probe
 from integration_hub.operations.admission import Admission
 from integration_hub.operations.audit import ReadAudit
 from integration_hub.operations.batch import ExecuteBatch
@@ -102,10 +102,29 @@ class CountingEntropy:
         return f"01890000-0000-7000-8000-{next(self._numbers):012d}"
 
 
-class GatewayStage:
-    """Use it as an asynchronous context manager; `ask` as a caller, and look at what the ports saw."""
+class MemoryFigures:
+    """gateway.parts.GatewayMetrics that remembers."""
 
     def __init__(self) -> None:
+        self.requests: list[tuple[str, str, str, int]] = []
+        self.refusals: list[str] = []
+
+    def observe_request(self, caller: str, route: str, method: str, status: int, seconds: float) -> None:
+        assert seconds >= 0
+        self.requests.append((caller, route, method, status))
+
+    def count_refusal(self, why: str) -> None:
+        self.refusals.append(why)
+
+
+class GatewayStage:
+    """Use it as an asynchronous context manager; `ask` as a caller, and look at what the ports saw.
+
+    `client` is at `address`, as the gateway sees it; `at` makes one elsewhere.
+    """
+
+    def __init__(self, limits: GatewayLimits | None = None) -> None:
+        self.figures = MemoryFigures()
         self.clock = StillClock()
         self.store = MemoryStore(self.clock)
         self.calls = MemoryCalls()
@@ -191,12 +210,19 @@ class GatewayStage:
             clock=self.clock,
             entropy=CountingEntropy(),
             live=lambda: Probe(ok=True, report={}),
-            ready=lambda: Probe(ok=True, report={}),
+            ready=lambda: Probe(ok=self.ready, report={"checks": {"store": "a detail for nobody outside"}}),
+            metrics=self.figures,
+            limits=limits or GatewayLimits(),
+            version="1.2.3",
         )
+        self.ready = True
         self.app = build_app(parts)
-        self.client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=self.app), base_url="http://hub.test"
-        )
+        self.client = self.at("10.0.0.7")
+
+    def at(self, address: str) -> httpx2.AsyncClient:
+        """A client at this address. A bug in the gateway is an answer, as it is outside."""
+        transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False, client=(address, 40_000))
+        return httpx2.AsyncClient(transport=transport, base_url="http://hub.test")
 
     async def __aenter__(self) -> Self:
         return self
@@ -250,6 +276,11 @@ class GatewayStage:
         """`meta` is more of its metadata, such as labels."""
         spec = {"providerRef": {"name": "github"}, "credentials": {"secretRef": {"name": "gh"}}, **changes}
         return self.put(INTEGRATION, name, spec, namespace=namespace, status=status, **(meta or {}))
+
+    def integrations_uid(self, name: str, *, namespace: str = NAMESPACE) -> str:
+        found = self.cache.get(Key(INTEGRATION.kind, namespace, name))
+        assert found is not None
+        return found.uid
 
     # ------------------------------------------------------------------ callers
 

@@ -27,9 +27,9 @@ def build_app(parts: GatewayParts) -> FastAPI:
     )
     answers = ErrorAnswers(parts.clock)
     answers.install(app)
-    app.include_router(_probes(parts))
-    for router in routers(parts):
-        app.include_router(router)
+    # One flat list in our own order: static paths come before ids, whichever family they are of.
+    for router in (_probes(parts), *routers(parts)):
+        app.router.routes.extend(router.routes)
     describe(app)
     limits = parts.limits
     # Added last is outermost.

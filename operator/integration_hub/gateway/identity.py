@@ -19,9 +19,10 @@ from integration_hub.gateway.parts import GatewayLimits, GatewayMetrics, Network
 from integration_hub.gateway.visit import Visit, visit_in, visit_of
 from integration_hub.ports import Authenticator, Caller, Clock, Problem, SecretText
 
+PROBES = ("/healthz", "/readyz")
 PUBLIC: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("GET", re.compile(r"/(healthz|readyz)")),
-    ("HEAD", re.compile(r"/(healthz|readyz)")),
+    ("GET", re.compile("|".join(PROBES))),
+    ("HEAD", re.compile("|".join(PROBES))),
     # The browser comes back from the vendor with a state that was given to an authorised caller, once.
     ("GET", re.compile(r"/oauth/callback/[^/]+")),
     # A page that shows nothing but a form; what is sent with it is authenticated by the route itself.
@@ -77,6 +78,8 @@ class Identity:
         visit.address = client_address(scope, headers, self._limits.trusted_proxies)
         if self._limits.allowed and not _within(visit.address, self._limits.allowed):
             return self._refuse("address", Problem(ErrorCode.FORBIDDEN, "This address is not allowed here."))
+        if scope["path"] in PROBES and _public(scope):
+            return None  # they cost nothing and tell nothing; whoever asks often must not shut others out
         if _public(scope):
             return self._stranger(visit)
         wait = self._strangers.wait(bucket_of_address(visit.address))
