@@ -15,7 +15,7 @@ from integration_hub.api.reasons import Reason
 from integration_hub.credentials import presenting
 from integration_hub.credentials.exchange import Exchange
 from integration_hub.credentials.grant import SAFETY, Grant, Origin, succeed
-from integration_hub.credentials.holding import TOKEN_MODES, Holder, pace_of
+from integration_hub.credentials.holding import TOKEN_MODES, Holder, pace_of, provider_name
 from integration_hub.credentials.owned_secret import Conflict, OwnedBook, Owner
 from integration_hub.credentials.reading import Reading, View
 from integration_hub.credentials.refresh import Refresher
@@ -28,9 +28,11 @@ from integration_hub.ports import (
     Entropy,
     Expressions,
     Link,
+    NoLink,
     Presented,
     Purpose,
     RotationStage,
+    SecretText,
 )
 from integration_hub.providers.token_answer import Token
 
@@ -160,11 +162,18 @@ class HubCredentials:
             self._refresher.forget(link.uid)
         return problem
 
-    async def disconnect(self, link: Link) -> CredentialProblem | None:
-        """Forget the grant. What a user's own Secret holds stays theirs."""
-        self._holder.saved(link.uid)
-        self._refresher.forget(link.uid)
-        return await self._change(link, None)
+    async def disconnect(self, owner: Owner, link: Link | NoLink, caller: str) -> CredentialProblem | None:
+        """Forget the grant and what was given over HTTP. NoLink: its provider is not there any more.
+
+        What a user's own Secret holds stays theirs, and is not used again until it changes.
+        """
+        ended = await self._given_up(link, caller) if isinstance(link, Link) else None
+        done = await self._book.change(owner, lambda kept: replace(kept, grant=ended, given={}))
+        problem = done if isinstance(done, CredentialProblem) else None
+        if problem is None:
+            self.forget(owner.uid)
+        self._usage.tell(owner.key, caller, "disconnect", "failed" if problem else "allowed")
+        return problem
 
     def forget(self, uid: str) -> None:
         """The Integration is gone: drop all that is remembered of it."""
@@ -234,6 +243,25 @@ class HubCredentials:
         minted = succeed(blank, signed, now, pace_of(link, 0.0))
         self._minted[link.uid] = minted
         return minted
+
+    async def _given_up(self, link: Link, caller: str) -> Grant | None:
+        """What remembers that the tokens in the user's Secret are not wanted any more; None without any."""
+        view = await self._reading.look(link, fresh=True)
+        brought = self._holder.brought(link, view) if isinstance(view, View) and view.source else ""
+        if not brought:
+            return None
+        now = self._clock.now()
+        return Grant(
+            lineage=self._entropy.uuid(),
+            serial=0,
+            origin=Origin.IMPORTED,
+            access_token=SecretText(""),
+            obtained_at=now,
+            source=brought,
+            provider=provider_name(link),
+            ended=f"it was disconnected by {caller}",
+            ended_at=now,
+        )
 
     async def _reseal(self, link: Link) -> View | CredentialProblem:
         view = await self._reading.look(link, fresh=True)

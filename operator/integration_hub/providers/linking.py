@@ -87,6 +87,24 @@ class Linker:
             self._memory.popitem(last=False)
         return answer
 
+    def parting(self, observed: Observed, obj: Json) -> Link | NoLink:
+        """What is left to do at the outside system goes by, for one that is being deleted, paused or not."""
+        try:
+            spec = IntegrationSpec.model_validate(obj.get("spec") or {})
+        except ValidationError as error:
+            return _refused(
+                observed.key, Reason.INVALID_SPEC, f"Its spec cannot be read: {problems_of(error)}"
+            )
+        return usable(self.basis(observed, obj, spec))
+
+    def connectable(self, observed: Observed) -> Link | NoLink:
+        """The Link for a person to connect through: neither an ended grant nor a pause stands in the way."""
+        if observed.deleting:
+            return _refused(observed.key, Reason.DELETING, "It is being deleted.")
+        obj = observed.load()
+        spec = _spec(observed.key, obj)
+        return spec if isinstance(spec, NoLink) else usable(self.basis(observed, obj, spec))
+
     def basis(self, observed: Observed, obj: Json, spec: IntegrationSpec) -> Basis:
         """All that is known of an Integration without reading a Secret: `obj` is `observed` decoded."""
         key = observed.key
@@ -125,10 +143,9 @@ class Linker:
 
     def _judge(self, observed: Observed, obj: Json) -> Link | NoLink:
         key = observed.key
-        try:
-            spec = IntegrationSpec.model_validate(obj.get("spec") or {})
-        except ValidationError as error:
-            return _refused(key, Reason.INVALID_SPEC, f"Its spec cannot be read: {problems_of(error)}")
+        spec = _spec(key, obj)
+        if isinstance(spec, NoLink):
+            return spec
         if not spec.enabled:
             return _refused(
                 key, Reason.PAUSED, "It is switched off: set spec.enabled to true to have calls made."
@@ -242,6 +259,13 @@ def _endpoints(spec: ProviderSpec, mode: AuthMode | None) -> Iterator[str]:
     )
     found += [request.url for request in requests if request is not None]
     yield from (address for address in found if address and not address.startswith("/"))
+
+
+def _spec(key: Key, obj: Json) -> IntegrationSpec | NoLink:
+    try:
+        return IntegrationSpec.model_validate(obj.get("spec") or {})
+    except ValidationError as error:
+        return _refused(key, Reason.INVALID_SPEC, f"Its spec cannot be read: {problems_of(error)}")
 
 
 def _revoked(status: Mapping[str, Json]) -> str:
