@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_hub.domain.call import Wording, WordingProblem, compose, form, show
+from integration_hub.domain.call import Wording, WordingProblem, compose, show
 from integration_hub.domain.endpoint import EndpointCall
+from integration_hub.domain.form import form
 from integration_hub.domain.url import Target, join, parse
 
 ISSUES = "/repos/owner/repo/issues"

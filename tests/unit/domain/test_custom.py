@@ -111,14 +111,16 @@ def test_what_is_written_out_wins() -> None:
 
 def test_a_config_field_that_is_no_identifier_is_still_found() -> None:
     schema = {"api-url": {"type": "string"}, "the key": {"type": "string"}}
-    endpoints = [{"name": "a", "path": "/a", "parameters": [{"name": "the key", "required": True}]}]
+    endpoints: list[dict[str, Any]] = [
+        {"name": "a", "path": "/a", "parameters": [{"name": "the key", "required": True}]}
+    ]
     spec = spec_of(replace(PLAIN, configuration_schema=schema, endpoints=endpoints))
     assert spec["baseUrl"] == '{{ config["api-url"] }}'
     assert spec["probe"] == {"path": '/a?the%20key={{ config["the key"] }}'}
 
 
 def test_no_probe_is_made_of_what_needs_values_or_changes_something() -> None:
-    endpoints = [
+    endpoints: list[dict[str, Any]] = [
         {"name": "a", "method": "POST", "path": "/a"},
         {"name": "b", "path": "/b/{{ params.id }}", "parameters": [{"name": "id", "in": "path"}]},
         {"name": "c", "path": "/c", "parameters": [{"name": "q", "required": True}]},
