@@ -113,17 +113,17 @@ class Paging(Model):
 
     RULES = (
         Rule(
-            "!(self.type in ['cursor', 'offset', 'page']) || has(self.parameter)",
+            "!has(self.type) || !(self.type in ['cursor', 'offset', 'page']) || has(self.parameter)",
             "paging by cursor, offset or page needs parameter: what carries it in the request",
             ".parameter",
         ),
         Rule(
-            "self.type != 'cursor' || has(self.next)",
+            "!has(self.type) || self.type != 'cursor' || has(self.next)",
             "paging by cursor needs next: where an answer holds the cursor of the next page",
             ".next",
         ),
         Rule(
-            "self.type != 'offset' || has(self.size)",
+            "!has(self.type) || self.type != 'offset' || has(self.size)",
             "paging by offset needs size: how far one page goes",
             ".size",
         ),
@@ -188,7 +188,7 @@ class Entity(Model):
     records: Expression | None = Field(
         default=None,
         description="CEL over `body` that gives the list of records; the body itself by default. A mere path "
-        "such as `body.data.items` takes answers of any size, other expressions 16 KiB.",
+        "such as `body.data.items` or `body.data[-1].id` takes any size of answer, other expressions 16 KiB.",
     )
     id_field: Word = Field(default="id", description="Field that identifies a record; dots go deeper.")
     cursor_field: Word | None = Field(
@@ -267,6 +267,13 @@ class Batch(Model):
         description="What the vendor calls the parts of one call; a part that is not named is not sent.",
     )
     lower_case_methods: bool = Field(default=False, description="Write methods in small letters.")
+    query_in_path: bool = Field(
+        default=True, description="Whether a path may carry its query; if not, calls with one go alone."
+    )
+    body_at: Word | None = Field(
+        default=None,
+        description="Dotted field of a call's body that travels in its stead, where a batch has no envelope.",
+    )
     answers_at: Word | None = Field(
         default=None, description="Dotted field of the answer that holds the list of answers; itself if none."
     )

@@ -39,6 +39,8 @@ def takes(batch: Batch, call: BatchedCall) -> bool:
     """Whether this call may travel in a batch; the others go alone."""
     if batch.methods and call.method not in batch.methods:
         return False
+    if not batch.query_in_path and (call.query or "?" in call.path):
+        return False
     return call.body is None or "body" in batch.call_fields
 
 
@@ -103,7 +105,8 @@ def _written(batch: Batch, identity: str, call: BatchedCall) -> dict[str, Any]:
     method = call.method.lower() if batch.lower_case_methods else call.method
     own: dict[str, Json] = {"id": identity, "method": method, "path": _path(call)}
     if call.body is not None:
-        own |= {"body": call.body, "headers": {"Content-Type": "application/json"}}
+        body = selection.at(call.body, batch.body_at or "")
+        own |= {"body": body, "headers": {"Content-Type": "application/json"}}
     return {word: own[name] for name, word in batch.call_fields.items() if name in own}
 
 

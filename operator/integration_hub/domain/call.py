@@ -8,19 +8,17 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import quote
 
 from integration_hub.domain import url
 from integration_hub.domain.endpoint import EndpointCall
+from integration_hub.domain.form import FORM, form, scalar
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 BODILESS = frozenset({"GET", "HEAD"})
 """Methods whose data goes into the query."""
-FORM = "application/x-www-form-urlencoded"
-MAX_DEPTH = 32
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -139,33 +137,6 @@ def flat_query(data: Any) -> tuple[tuple[str, str], ...] | WordingProblem:
             if each is not None:
                 found.append((str(name), scalar(each)))
     return tuple(found)
-
-
-def form(data: Mapping[str, Any]) -> bytes:
-    """application/x-www-form-urlencoded, nested names in brackets as Stripe and others read them."""
-    return "&".join(
-        f"{quote(name, safe='[]')}={quote(value, safe='')}" for name, value in _fields(data, "", 0)
-    ).encode()
-
-
-def _fields(value: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
-    if value is None or depth > MAX_DEPTH:
-        return
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from _fields(child, f"{name}[{key}]" if name else str(key), depth + 1)
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from _fields(child, f"{name}[{index}]", depth + 1)
-    else:
-        yield name, scalar(value)
-
-
-def scalar(value: Any) -> str:
-    """A JSON scalar as text in a URL."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:

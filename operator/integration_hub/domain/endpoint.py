@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
 
 from integration_hub.api.errors import ErrorCode
 from integration_hub.api.offerings import Endpoint, Parameter
 from integration_hub.api.provider import ProviderSpec
 from integration_hub.domain import placeholder
+from integration_hub.domain.form import FORM, form, scalar
 from integration_hub.domain.json_schema import JsonSchema, SchemaProblem, with_defaults
 from integration_hub.domain.placeholder import PlaceholderProblem
 from integration_hub.ports import Expressions, Json
@@ -26,7 +26,6 @@ from integration_hub.ports.problem import Problem
 PATH_VARIABLES = ("config", "params")
 """What a placeholder in an endpoint's, entity's or widget's path or header may use."""
 MAX_PROBLEMS = 5
-_FORM = "application/x-www-form-urlencoded"
 _TRUTH = {"true": True, "false": False}
 
 
@@ -124,7 +123,7 @@ def answer_problem(endpoint: Endpoint, body: bytes) -> Problem | None:
 
 def schema_problems(endpoint: Endpoint) -> Iterator[str]:
     """What is wrong with the schemas that an endpoint declares; each begins with the field's name."""
-    read = [_parameter_schema(endpoint.parameters)]
+    read = [parameter_schema(endpoint.parameters)]
     if endpoint.request_body is not None:
         read.append(JsonSchema.read(endpoint.request_body, field="requestBody"))
     if endpoint.response_schema is not None:
@@ -141,7 +140,7 @@ def parameter_values(
 
     Text, because people type arguments on command lines and in query strings.
     """
-    schema = _parameter_schema(parameters)
+    schema = parameter_schema(parameters)
     if isinstance(schema, SchemaProblem):
         return Problem(ErrorCode.INVALID_CONFIGURATION, schema.message)
     types = {parameter.name: parameter.type for parameter in parameters}
@@ -155,7 +154,8 @@ def _names(parameters: Sequence[Parameter], location: str) -> Iterator[str]:
     return (parameter.name for parameter in parameters if parameter.location == location)
 
 
-def _parameter_schema(parameters: Sequence[Parameter]) -> JsonSchema | SchemaProblem:
+def parameter_schema(parameters: Sequence[Parameter]) -> JsonSchema | SchemaProblem:
+    """What arguments must look like: an object that knows these parameters and no others."""
     properties = {
         parameter.name: {
             "description": parameter.description,
@@ -243,28 +243,13 @@ def _payload(
     if body is None:
         return "", b""
     if endpoint.encoding == "form":
-        return _FORM, urlencode(list(_form("", body))).encode()
+        return FORM, form(body)
     return "application/json", _json(body)
 
 
-def _form(prefix: str, value: Json) -> Iterator[tuple[str, str]]:
-    """Nested names in brackets: `metadata[order]=7`, `items[0][price]=x`."""
-    if isinstance(value, Mapping):
-        for name, child in value.items():
-            yield from _form(f"{prefix}[{name}]" if prefix else str(name), child)
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from _form(f"{prefix}[{index}]", child)
-    else:
-        yield prefix, _text(value)
-
-
 def _text(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """A value in a query or a header: an object as JSON."""
+    return _json(value).decode() if isinstance(value, Mapping | list) else scalar(value)
 
 
 def _json(value: Json) -> bytes:

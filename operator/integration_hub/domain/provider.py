@@ -13,7 +13,7 @@ from datetime import datetime
 from integration_hub.api.meta import format_time
 from integration_hub.api.provider import ProviderSpec
 from integration_hub.api.reasons import Reason
-from integration_hub.domain import conditions, placeholder, url
+from integration_hub.domain import conditions, offerings, placeholder, url
 from integration_hub.domain.classification import CLASS_VARIABLES
 from integration_hub.domain.conditions import ConditionReport, Finding, fails, holds
 from integration_hub.domain.config_schema import ConfigSchema
@@ -57,6 +57,10 @@ def examine(spec: ProviderSpec, expressions: Expressions) -> Examined:
         *_schema_problems(credentials),
         *_address_problems(spec),
         *_expression_problems(spec, expressions),
+        *(
+            ProviderProblem(reason, f"spec.{message}")
+            for reason, message in offerings.problems(spec, expressions)
+        ),
     ]
     return Examined(
         spec,
@@ -170,12 +174,9 @@ def _expression_problems(spec: ProviderSpec, expressions: Expressions) -> Iterat
 def _expressions(spec: ProviderSpec) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for index, rule in enumerate(spec.classes):
         yield f"classes[{index}].when", rule.when, CLASS_VARIABLES
-    for entity in spec.entities:
-        if entity.records:
-            yield f"entities[{entity.name}].records", entity.records, ("body",)
-    for widget in spec.widgets:
-        if widget.transform:
-            yield f"widgets[{widget.id}].transform", widget.transform, ("body",)
+    if spec.probe is not None:
+        for index, rule in enumerate(spec.probe.classes):
+            yield f"probe.classes[{index}].when", rule.when, CLASS_VARIABLES
 
 
 def _templates(spec: ProviderSpec) -> Iterator[tuple[str, str, tuple[str, ...]]]:
@@ -192,3 +193,6 @@ def _templates(spec: ProviderSpec) -> Iterator[tuple[str, str, tuple[str, ...]]]
         yield "oauth.revokeUrl", spec.oauth.revoke_url or "", TEMPLATE_VARIABLES
     for index, rule in enumerate(spec.classes):
         yield f"classes[{index}].message", rule.message, CLASS_VARIABLES
+    if spec.probe is not None:
+        for index, rule in enumerate(spec.probe.classes):
+            yield f"probe.classes[{index}].message", rule.message, CLASS_VARIABLES

@@ -147,7 +147,8 @@ def _headers(templates: Mapping[str, str], evaluate: placeholder.Evaluate) -> di
         value = placeholder.render_text(template, evaluate)
         if isinstance(value, PlaceholderProblem):
             return RequestProblem(f"the header {name} cannot be filled: {value.message}")
-        filled = _override(filled, {name: value})
+        if value:  # one that comes out empty is not meant for this config
+            filled = _override(filled, {name: value})
     return filled
 
 
