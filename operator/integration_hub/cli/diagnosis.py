@@ -122,9 +122,12 @@ _WELL = {
 }
 
 
-def diagnose(found: Json, calls: Sequence[Json] | None = None) -> list[Check]:
-    """The five checks of an Integration. `calls`: its latest logged calls, None where they are not known."""
-    reason, message = _trouble(found)
+def diagnose(found: Json, calls: Sequence[Json] | None = None, *, tested: bool = False) -> list[Check]:
+    """The five checks of an Integration. `calls`: its latest logged calls, None where they are not known.
+
+    `tested`: its last test is of this moment, and says more than `Ready`, which one failure does not change.
+    """
+    reason, message = (_failed_test(found) if tested else None) or _trouble(found)
     title, way_out = WAYS_OUT.get(reason, ("", ""))
     words = _words(found)
     checks = []
@@ -139,6 +142,13 @@ def diagnose(found: Json, calls: Sequence[Json] | None = None) -> list[Check]:
 
 
 # --------------------------------------------------------------------------- inside
+
+
+def _failed_test(found: Json) -> tuple[str, str] | None:
+    last = (found.get("status") or {}).get("lastTest") or {}
+    if last.get("result") in {None, "healthy"} or not last.get("reason"):
+        return None
+    return str(last["reason"]), str(last.get("message") or "")
 
 
 def _trouble(found: Json) -> tuple[str, str]:

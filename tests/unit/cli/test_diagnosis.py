@@ -86,6 +86,15 @@ def test_credentials_that_were_not_looked_at_are_not_called_good() -> None:
     assert verdicts(integration("ConfigInvalid", credentials="Unknown"))[0] == UNKNOWN
 
 
+def test_a_test_of_this_moment_says_more_than_ready() -> None:
+    """One failure does not make a connected Integration unready."""
+    found = integration()
+    found["status"]["lastTest"] = {"result": "unhealthy", "reason": "RateLimited", "message": "slow down"}
+    assert verdicts(found) == [OK] * 5
+    (failed,) = [each for each in diagnose(found, tested=True) if each.verdict is Verdict.FAILED]
+    assert (failed.title, failed.told) == (RATES, "slow down")
+
+
 def test_an_integration_that_the_hub_never_looked_at_is_not_known() -> None:
     assert verdicts({**integration(), "status": {}}) == [UNKNOWN] * 5
 

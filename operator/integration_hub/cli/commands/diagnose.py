@@ -40,9 +40,10 @@ def integration(session: Session, *, name: str, no_test: bool, timeout: int) -> 
     found = session.api.get(resource_path(INTEGRATIONS, session.namespace, name))
     if not found["spec"].get("enabled", True):
         raise CliError(f"{name} is disabled, so nothing is checked: run `kubectl hub enable {name}`")
+    fresh = False
     if not no_test:
-        found = _after_test(session, name, timeout, found)
-    checks = judge(found, _calls(session, name))
+        found, fresh = _after_test(session, name, timeout, found)
+    checks = judge(found, _calls(session, name), tested=fresh)
     if session.format:
         show.structured([asdict(check) for check in checks], session.format)
     else:
@@ -51,12 +52,12 @@ def integration(session: Session, *, name: str, no_test: bool, timeout: int) -> 
         raise click.exceptions.Exit(int(Exit.FAILED))
 
 
-def _after_test(session: Session, name: str, timeout: int, before: Json) -> Json:
-    """The Integration once it was tested; as it is, if no outcome comes: that is for the checks to tell."""
+def _after_test(session: Session, name: str, timeout: int, before: Json) -> tuple[Json, bool]:
+    """The Integration once it was tested; as it is (and False), if no outcome comes."""
     asked = request_test(session, name)
     path = resource_path(INTEGRATIONS, session.namespace, name)
     try:
-        return session.api.wait(path, lambda now: tested(now, asked), seconds=timeout, what="no outcome")
+        after = session.api.wait(path, lambda now: tested(now, asked), seconds=timeout, what="no outcome")
     except CliError as error:
         if error.exit_status is not Exit.TIMED_OUT:
             raise
@@ -64,7 +65,8 @@ def _after_test(session: Session, name: str, timeout: int, before: Json) -> Json
             f"warning: no outcome within {timeout} s (does the hub run?); judged by what is known",
             err=True,
         )
-        return session.api.find(path) or before
+        return session.api.find(path) or before, False
+    return after, True
 
 
 def _calls(session: Session, name: str) -> list[Json] | None:

@@ -20,10 +20,15 @@ def _hub(function: Any) -> Any:
     """Which hub is let in."""
     for option in (
         click.option(
-            "--hub-service-account", default="integration-hub", show_default=True, help="Its ServiceAccount."
+            "--hub-service-account",
+            "account",
+            default="integration-hub",
+            show_default=True,
+            help="Its ServiceAccount.",
         ),
         click.option(
             "--hub-namespace",
+            "home",
             default="integration-hub",
             show_default=True,
             help="The namespace the hub is in.",
@@ -42,11 +47,9 @@ def tenant() -> None:
 @click.argument("namespaces", nargs=-1, required=True, metavar="NAMESPACE...")
 @_hub
 @options.session()
-def add(
-    session: Session, *, namespaces: tuple[str, ...], hub_namespace: str, hub_service_account: str
-) -> None:
+def add(session: Session, *, namespaces: tuple[str, ...], home: str, account: str) -> None:
     """Let the hub read Secrets and heal Deployments in namespaces."""
-    subject = {"kind": "ServiceAccount", "name": hub_service_account, "namespace": hub_namespace}
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": home}
     for namespace in namespaces:
         bindings = _bindings(namespace)
         found = session.api.find(f"{bindings}/{ROLE}")
@@ -65,11 +68,9 @@ def add(
 @click.argument("namespaces", nargs=-1, required=True, metavar="NAMESPACE...")
 @_hub
 @options.session()
-def remove(
-    session: Session, *, namespaces: tuple[str, ...], hub_namespace: str, hub_service_account: str
-) -> None:
+def remove(session: Session, *, namespaces: tuple[str, ...], home: str, account: str) -> None:
     """Take that back. Integrations there then say SecretAccessDenied."""
-    subject = {"kind": "ServiceAccount", "name": hub_service_account, "namespace": hub_namespace}
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": home}
     for namespace in namespaces:
         path = f"{_bindings(namespace)}/{ROLE}"
         found = session.api.find(path)
