@@ -38,7 +38,7 @@ class MemoryCalls:
         self.links: list[Link] = []
         self.bodies: list[bytes] = []
         self.opened: list[MemoryStream] = []
-        self.chunks: tuple[bytes, ...] = (b"one", b"two")
+        self.chunks: tuple[bytes | Exception, ...] = (b"one", b"two")
         self.under_way = self.most_under_way = 0
         self._kept: dict[tuple[str, int, str, str], CallAnswer] = {}
 

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from integration_hub.api.errors import ErrorCode
-from integration_hub.gateway.errors import ErrorAnswers
+from integration_hub.gateway.errors import BrokenOff, ErrorAnswers
 from integration_hub.gateway.parts import GatewayMetrics
 from integration_hub.gateway.visit import Visit, begin
 from integration_hub.ports import Clock, Entropy, Problem
@@ -69,6 +69,9 @@ class Edge:
                 await self._app(scope, receive, finish)
             except ClientDisconnect:
                 _log.debug("A caller went away in the middle of a request")
+            except BrokenOff as cut:
+                # Left unfinished: the server closes the connection.
+                _log.info("An answer broke off", extra={"path": _route(scope), "cause": str(cut)})
             except Exception:
                 _log.exception("A request met a bug", extra={"path": _route(scope)})
                 if status:

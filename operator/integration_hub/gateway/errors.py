@@ -68,6 +68,10 @@ class Refusal(Exception):  # noqa: N818 - it is how a route says no, not a fault
         self.upstream = upstream
 
 
+class BrokenOff(Exception):  # noqa: N818 - nothing is wrong with the hub
+    """Half an answer is out and the rest will not come: only a broken connection tells the caller so."""
+
+
 def told(outcome: _T | Problem) -> _T:
     """What an operation came to, unless it is a Problem: that becomes the answer."""
     if isinstance(outcome, Problem):

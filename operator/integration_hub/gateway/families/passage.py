@@ -7,7 +7,6 @@ refusals have the shape of every error and lack the header `X-Upstream-Status`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 
 from fastapi import APIRouter, Request, Response
@@ -15,7 +14,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from integration_hub.domain.call import METHODS, OURS
-from integration_hub.gateway.errors import told
+from integration_hub.gateway.errors import BrokenOff, told
 from integration_hub.gateway.families.calls import IntegrationId, trail_of
 from integration_hub.gateway.identity import TENANT, Asking
 from integration_hub.gateway.parts import GatewayParts
@@ -28,8 +27,13 @@ _PREFIX_SEGMENTS = 6
 _KEPT_BACK = OURS | {TENANT.lower(), "x-correlation-id", "x-real-ip", "via", "content-length"}
 _SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 """What an outside system wrote must not act in a browser as if the hub had written it."""
+_HUBS_OWN = frozenset(
+    {"content-security-policy", "content-security-policy-report-only", "strict-transport-security"}
+    | {"x-correlation-id", "x-upstream-status", "alt-svc", "clear-site-data", "service-worker-allowed"}
+    | {"refresh", "nel", "report-to", "reporting-endpoints", "public-key-pins", "connection"}
+)
+"""Headers of an answer that speak of an origin, of a connection or of the hub: not the outside system's."""
 _ANYTHING = "Whatever the outside system answers, with its status."
-_log = logging.getLogger(__name__)
 
 
 class PassageRoutes:
@@ -86,8 +90,13 @@ class _Relayed(StreamingResponse):
 
     def __init__(self, opened: CallStream, method: str) -> None:
         self._opened = opened
+        kept = {
+            name: value
+            for name, value in opened.headers.items()
+            if name not in _HUBS_OWN and not name.startswith("access-control-")
+        }
         headers = {
-            **opened.headers,
+            **kept,
             UPSTREAM_STATUS: str(opened.status),
             "Content-Security-Policy": _SANDBOX,
         }
@@ -104,9 +113,7 @@ async def _told(opened: CallStream) -> AsyncIterator[bytes]:
         async for chunk in opened.chunks():
             yield chunk
     except PortError as error:
-        # Half of it is out: only a broken connection tells the caller so.
-        _log.info("An outside system broke off its answer", extra={"cause": str(error)})
-        raise
+        raise BrokenOff(str(error)) from error
 
 
 async def _nothing() -> AsyncIterator[bytes]:
