@@ -118,6 +118,9 @@ class LastTest(Model):
         description="Value of the request annotation it answers."
     )
     result: HealthStatus = Field(description="The verdict.")
+    reason: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, description="Why, in one stable word; the reference documentation lists them all."
+    )
     at: Timestamp = Field(description="When it ran.")
     message: Text = Field(default="", description="What a person should know.")
 

@@ -338,17 +338,18 @@ def _last_test(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> 
         return before
     if outcome is not None and outcome.counts:
         result = HealthStatus.HEALTHY if outcome.success else HealthStatus.UNHEALTHY
-        message = explain(outcome, subject_of(world))
+        reason, message = outcome.reason, explain(outcome, subject_of(world))
     elif made.silent is not None:
         failing = next((finding for finding in made.findings.values() if finding.status == "False"), None)
         obstacle = failing if failing is not None and world.spec.enabled else made.silent
         result = HealthStatus.UNHEALTHY if obstacle.status == "False" else HealthStatus.UNKNOWN
-        message = obstacle.message
+        reason, message = obstacle.reason, obstacle.message
     else:
         return before
     return {
         "requested": world.test_requested,
         "result": result.value,
+        "reason": reason.value,
         "at": format_time(world.now),
         "message": conditions.clip(message),
     }

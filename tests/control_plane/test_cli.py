@@ -1,0 +1,197 @@
+"""`kubectl hub` as users run it: a plugin of kubectl, on a real API server, with the user's own rights."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane import ControlPlane, binaries
+from far_end import Reply
+from tenant import Tenant, gate
+
+pytestmark = [pytest.mark.control_plane, pytest.mark.xdist_group("hub")]
+
+SCRIPTS = Path(sys.executable).parent
+
+
+def kubectl_hub(
+    plane: ControlPlane, *arguments: str, kubeconfig: Path | None = None, status: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """`kubectl hub …` as a shell would run it; kubectl finds the plugin on the PATH."""
+    kubectl = binaries.locate(["kubectl"])["kubectl"]
+    path = os.pathsep.join([str(SCRIPTS), str(kubectl.parent), os.environ["PATH"]])
+    ran = subprocess.run(
+        [str(kubectl), "hub", *arguments],
+        env={**os.environ, "PATH": path, "KUBECONFIG": str(kubeconfig or plane.kubeconfig)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == status, f"{ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+    return ran
+
+
+def run(tenant: Tenant, *arguments: str, status: int = 0) -> str:
+    return kubectl_hub(tenant.plane, *arguments, "-n", tenant.namespace, status=status).stdout
+
+
+def words(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+@pytest.mark.req("INT-34")
+def test_get_shows_what_kubectl_get_shows(tenant: Tenant) -> None:
+    tenant.connected()
+    heading, row = words(run(tenant, "get"))
+    kubectl = words(tenant.plane.kubectl("get", "intg", "-n", tenant.namespace).stdout)
+    assert heading == kubectl[0]
+    assert row[:-1] == kubectl[1][:-1]
+    assert len(words(run(tenant, "get", "chat", "-o", "wide"))[0]) > len(heading)
+    assert json.loads(run(tenant, "get", "chat", "-o", "json"))["kind"] == "Integration"
+    assert run(tenant, "get", "-o", "name") == "integration.integrationhub.io/chat\n"
+
+
+def test_an_empty_namespace_is_said_to_be_empty(tenant: Tenant) -> None:
+    told = kubectl_hub(tenant.plane, "get", "-n", tenant.namespace)
+    assert told.stdout == ""
+    assert told.stderr == f"There is no Integration in namespace {tenant.namespace}.\n"
+
+
+@pytest.mark.req("INT-25")
+def test_a_test_is_waited_for_and_its_verdict_is_the_exit_status(tenant: Tenant) -> None:
+    tenant.corner.behave = gate
+    tenant.connected()
+    assert words(run(tenant, "test", "chat"))[1][:2] == ["chat", "healthy"]
+    tenant.corner.behave = lambda _: Reply(401, {})
+    (told,) = json.loads(run(tenant, "test", "--all", "-o", "json", status=1))
+    assert (told["name"], told["result"]) == ("chat", "unhealthy")
+
+
+@pytest.mark.req("INT-34", "INT-37")
+def test_an_integration_is_switched_off_and_on(tenant: Tenant) -> None:
+    tenant.connected()
+    assert run(tenant, "disable", "chat") == "integration/chat disabled\n"
+    tenant.becomes("False", "Paused")
+    assert run(tenant, "disable", "chat") == "integration/chat is already disabled\n"
+    assert (
+        "disabled: run `kubectl hub enable chat`"
+        in kubectl_hub(tenant.plane, "test", "chat", "-n", tenant.namespace, status=1).stderr
+    )
+    run(tenant, "enable", "chat")
+    tenant.becomes("True", "Succeeded")
+
+
+def test_what_gitops_owns_is_not_switched_behind_its_back(tenant: Tenant) -> None:
+    tenant.connected()
+    tenant.plane.kubectl("label", "intg/chat", "argocd.argoproj.io/instance=team", "-n", tenant.namespace)
+    refused = kubectl_hub(tenant.plane, "disable", "chat", "-n", tenant.namespace, status=1)
+    assert "belongs to Argo CD" in refused.stderr
+    assert "--force" in refused.stderr
+    run(tenant, "disable", "chat", "--force")
+    assert tenant.get()["spec"]["enabled"] is False
+
+
+def diagnosed(tenant: Tenant, status: int = 1) -> dict[str, tuple[str, str]]:
+    told: list[dict[str, Any]] = json.loads(
+        run(tenant, "diagnose", "integration", "chat", "-o", "json", status=status)
+    )
+    return {each["title"]: (each["verdict"], each["way_out"]) for each in told}
+
+
+@pytest.mark.req("DOC-01")
+def test_trouble_is_found_by_five_checks_each_with_its_way_out(tenant: Tenant) -> None:
+    tenant.corner.behave = gate
+    tenant.connected()
+    assert {verdict for verdict, _ in diagnosed(tenant, status=0).values()} == {"ok"}
+
+    tenant.secret(token="wrong")
+    verdict, way_out = diagnosed(tenant)["Credentials"]
+    assert verdict == "failed"
+    assert "put a valid key into the Secret token" in way_out
+
+    tenant.secret(token="right")
+    tenant.corner.behave = lambda _: Reply(429, {}, {"Retry-After": "1"})
+    assert diagnosed(tenant)["Rate limits"][0] == "failed"
+
+    tenant.corner.behave = lambda _: Reply(500, {})
+    found = diagnosed(tenant)
+    assert found["Endpoint access"][0] == "failed"
+    assert found["Network reach"][0] == "ok"
+
+    tenant.provider(baseUrl="http://169.254.169.254/")
+    tenant.integration(providerRef={"name": tenant.provider_name, "acceptedHosts": ["169.254.169.254"]})
+    verdict, way_out = diagnosed(tenant)["Firewall and allow-list"]
+    assert verdict == "failed"
+    assert "egress.allow" in way_out
+
+
+@pytest.mark.req("DOC-01")
+def test_the_diagnosis_is_for_people_first(tenant: Tenant) -> None:
+    tenant.provider()
+    tenant.integration()
+    tenant.becomes("False", "SecretNotFound")
+    told = run(tenant, "diagnose", "integration", "chat", "--no-test", status=1).splitlines()
+    assert told[0].split() == ["CHECK", "VERDICT", "FOUND"]
+    assert [line.split()[0] for line in told[1:6]] == ["1", "2", "3", "4", "5"]
+    assert f"kubectl create secret generic token -n {tenant.namespace}" in told[-1]
+
+
+@pytest.mark.req("PRV-11", "PRV-13", "PRV-14")
+def test_providers_are_browsed(tenant: Tenant) -> None:
+    tenant.provider()
+    listed = json.loads(run(tenant, "provider", "list", "-o", "json"))["items"]
+    assert tenant.provider_name in {each["metadata"]["name"] for each in listed}
+    assert "slack" in {each["metadata"]["name"] for each in listed}
+    shown = run(tenant, "provider", "get", tenant.provider_name)
+    assert "Title:           Far End" in shown
+    (_, row) = words(run(tenant, "provider", "schema", tenant.provider_name))
+    assert row == ["config", "channel", "string", "yes", "-", "Where", "to", "post"]
+    assert "communication" in run(tenant, "provider", "categories")
+    missing = kubectl_hub(tenant.plane, "provider", "get", "no-such", "-n", tenant.namespace, status=3)
+    assert "`kubectl hub provider list` shows what there is" in missing.stderr
+
+
+@pytest.mark.req("SEC-07")
+def test_a_tenant_is_let_in_and_out(control_plane: ControlPlane, namespace: str) -> None:
+    assert (
+        kubectl_hub(control_plane, "tenant", "add", namespace).stdout == f"namespace/{namespace} is served\n"
+    )
+    again = kubectl_hub(control_plane, "tenant", "add", namespace).stdout
+    assert again == f"namespace/{namespace} is already served\n"
+    account = "system:serviceaccount:integration-hub:integration-hub"
+    may = ("auth", "can-i", "get", "secrets", "-n", namespace, "--as", account)
+    assert control_plane.kubectl(*may).stdout.strip() == "yes"
+    listed = json.loads(kubectl_hub(control_plane, "tenant", "list", "-o", "json").stdout)
+    assert {"namespace": namespace, "hub": "integration-hub/integration-hub"} in listed
+    kubectl_hub(control_plane, "tenant", "remove", namespace)
+    listed = json.loads(kubectl_hub(control_plane, "tenant", "list", "-o", "json").stdout)
+    assert namespace not in {each["namespace"] for each in listed}
+
+
+def test_whoever_may_not_is_told_by_the_api_server(control_plane: ControlPlane, namespace: str) -> None:
+    control_plane.kubectl("create", "serviceaccount", "guest", "-n", namespace)
+    guest = control_plane.service_account_kubeconfig(namespace, "guest")
+    refused = kubectl_hub(control_plane, "get", "-n", namespace, kubeconfig=guest, status=4)
+    assert "cannot list resource" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_kubectl_completes_verbs_and_names(tenant: Tenant) -> None:
+    tenant.connected()
+    environment = {**os.environ, "KUBECONFIG": str(tenant.plane.kubeconfig)}
+
+    def completed(*typed: str) -> list[str]:
+        asked = [str(SCRIPTS / "kubectl_complete-hub"), *typed]
+        ran = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True, timeout=60)
+        return ran.stdout.splitlines()
+
+    assert completed("dia")[0].startswith("diagnose\t")
+    assert completed("-n", tenant.namespace, "test", "ch")[-1] == ":4"
+    assert completed("test", "-n", tenant.namespace, "ch") == ["chat", ":4"]
