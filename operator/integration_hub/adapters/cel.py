@@ -163,34 +163,45 @@ class _Meter:
 def _measure(data: Mapping[str, Any], *, longest_list: int) -> tuple[str, bool]:
     """Why the data cannot be taken, or empty; and whether it holds an integer beyond 64 bits.
 
-    Walks without recursion and stops at the bound.
+    Walks without recursion, level by level, and stops at the bound.
     """
     budget = MAX_INPUT_BYTES
     huge = False
-    pending: list[tuple[Any, int]] = [(value, 1) for value in data.values()]
-    while pending:
-        value, depth = pending.pop()
-        if depth > MAX_INPUT_DEPTH:
-            return f"nested deeper than {MAX_INPUT_DEPTH} levels", huge
-        texts = (value,) if isinstance(value, str) else value if isinstance(value, dict) else ()
-        if any("\0" in str(text) for text in texts):
-            return _NUL, huge
-        if isinstance(value, str):
-            budget -= len(value.encode("utf-8", "surrogatepass")) + 2
-        elif isinstance(value, dict):
-            budget -= 2 + sum(len(str(key)) + 4 for key in value)
-            pending.extend((child, depth + 1) for child in value.values())
-        elif isinstance(value, list):
-            budget -= 2 + len(value)
-            pending.extend((child, depth + 1) for child in value)
-        else:
-            budget -= 4
-            huge = huge or (isinstance(value, int) and value.bit_length() > 63)
-        if isinstance(value, dict | list) and len(value) > longest_list:
-            return f"a list macro takes at most {longest_list} entries", huge
-        if budget < 0:
-            return f"more than {MAX_INPUT_BYTES} bytes", huge
-    return "", huge
+    level: list[Any] = list(data.values())
+    for _ in range(MAX_INPUT_DEPTH):
+        below: list[Any] = []
+        for value in level:
+            size = _own_size(value)
+            if size < 0:
+                return _NUL, huge
+            budget -= size
+            if isinstance(value, dict | list):
+                if len(value) > longest_list:
+                    return f"a list macro takes at most {longest_list} entries", huge
+                if budget >= 0:
+                    below.extend(value.values() if isinstance(value, dict) else value)
+            elif isinstance(value, int):
+                huge = huge or value.bit_length() > 63
+            if budget < 0:
+                return f"more than {MAX_INPUT_BYTES} bytes", huge
+        if not below:
+            return "", huge
+        level = below
+    return f"nested deeper than {MAX_INPUT_DEPTH} levels", huge
+
+
+def _own_size(value: Any) -> int:
+    """Bytes of a value without those inside of it, about; -1 if it holds a NUL itself."""
+    if isinstance(value, str):
+        if "\0" in value:
+            return -1
+        return (len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))) + 2
+    if isinstance(value, dict):
+        keys = "".join(map(str, value))
+        return -1 if "\0" in keys else 2 + 4 * len(value) + len(keys)
+    if isinstance(value, list):
+        return 2 + len(value)
+    return 4
 
 
 def _with_doubles(value: Any) -> Any:

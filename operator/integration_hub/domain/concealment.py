@@ -7,6 +7,7 @@ shortened, since half a secret at the cut would not be recognised any more.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
@@ -18,6 +19,8 @@ SHORTEST = 4
 
 _SCHEMES = ("Basic", "Bearer")
 """Words before the credentials in a header of ours: no secret, and a help to the reader."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
 
 Conceal = Callable[[str], str]
 """A text without the secrets that might be in it."""
@@ -47,6 +50,8 @@ def forms(value: str) -> Iterator[str]:
     scheme, _, credentials = value.strip().partition(" ")
     secret = credentials.strip() if scheme in _SCHEMES else value.strip()
     yield secret
+    if _PLAIN.fullmatch(secret):
+        return  # written the same everywhere
     yield quote(secret, safe="")
     yield quote_plus(secret)
     yield json.dumps(secret)[1:-1]

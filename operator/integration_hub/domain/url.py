@@ -21,6 +21,10 @@ from integration_hub.domain.address import Address, Trust, parse_literal
 MAX_LENGTH = 2048
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\\<>\"^`{}|]")
+_UNSAFE_MESSAGE = (
+    'the URL holds a blank, a control character, a non-ASCII letter or one of \\ < > " ^ ` { | }: '
+    "percent-encode it (a host name: in its xn-- form)"
+)
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _SERVICE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
@@ -81,10 +85,7 @@ def parse(
     if len(url) > MAX_LENGTH:
         return UrlProblem(f"the URL is longer than {MAX_LENGTH} characters")
     if _UNSAFE.search(url):
-        return UrlProblem(
-            'the URL holds a blank, a control character, a non-ASCII letter or one of \\ < > " ^ ` { | }: '
-            "percent-encode it (a host name: in its xn-- form)"
-        )
+        return UrlProblem(_UNSAFE_MESSAGE)
     match = _URL.fullmatch(url)
     if match is None:
         return UrlProblem("the URL must be absolute, as in https://api.example.com/v1")
@@ -228,6 +229,23 @@ def join(base: str, path: str) -> str | UrlProblem:
     if not path.startswith("/") or path.startswith("//"):
         return UrlProblem("the path must start with one slash, as in /v1/me")
     return base.rstrip("/") + path
+
+
+def join_below(base: str, path: str, query: Sequence[tuple[str, str]] = ()) -> str | UrlProblem:
+    """As `join`, with the query added, for a base that `parse` has passed: what is appended is judged here.
+
+    What follows a base's authority can name no other host; the rules of `parse` keep it below its path.
+    """
+    joined = join(base, path)
+    if isinstance(joined, UrlProblem):
+        return joined
+    whole = with_query(joined, query)
+    if len(whole) > MAX_LENGTH:
+        return UrlProblem(f"the URL is longer than {MAX_LENGTH} characters")
+    if _UNSAFE.search(path):
+        return UrlProblem(_UNSAFE_MESSAGE)
+    problem = _check_path(path)
+    return problem if isinstance(problem, UrlProblem) else whole
 
 
 def with_query(url: str, parameters: Mapping[str, str] | Sequence[tuple[str, str]]) -> str:

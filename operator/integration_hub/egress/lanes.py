@@ -6,15 +6,15 @@ A host that hangs holds up those who call it, a namespace that calls too much ho
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class _Lane:
-    places: asyncio.Semaphore
-    users: int = 0
+    free: int
+    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
 @dataclass(slots=True)
@@ -24,18 +24,43 @@ class Lanes:
     places: int
     _lanes: dict[Hashable, _Lane] = field(default_factory=dict)
 
-    @asynccontextmanager
-    async def place(self, key: Hashable) -> AsyncIterator[None]:
-        """Wait for a place in this key's lane and hold it."""
-        lane = self._lanes.setdefault(key, _Lane(asyncio.Semaphore(self.places)))
-        lane.users += 1
+    def enter_now(self, key: Hashable) -> bool:
+        """Take a place in this key's lane if one is free and nobody waits for it."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(self.places)
+        if not lane.free or lane.waiting:
+            return False
+        lane.free -= 1
+        return True
+
+    async def enter(self, key: Hashable) -> None:
+        """Wait for a place and take it; who came first goes first. Whoever entered must `leave`."""
+        if self.enter_now(key):
+            return
+        lane = self._lanes[key]
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        lane.waiting.append(turn)
         try:
-            async with lane.places:
-                yield
-        finally:
-            lane.users -= 1
-            if not lane.users:
-                self._lanes.pop(key, None)
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave(key)  # the place was handed over just then
+            else:
+                lane.waiting.remove(turn)
+            raise
+
+    def leave(self, key: Hashable) -> None:
+        """Give the place back, or hand it to the one who waits longest."""
+        lane = self._lanes[key]
+        while lane.waiting:
+            turn = lane.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        lane.free += 1
+        if lane.free == self.places:
+            del self._lanes[key]
 
     def __len__(self) -> int:
         return len(self._lanes)

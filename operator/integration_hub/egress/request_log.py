@@ -6,16 +6,23 @@ makes a thousand objects that fail every five seconds must not fill the log with
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from integration_hub.ports import Failure, HttpFailure, HttpRequest, HttpResponse
 
 AGAIN_SECONDS = 600.0
+_NAME = "integration_hub.egress"
 _REMEMBERED = 4_096
 _REFUSED = (Failure.BLOCKED, Failure.INVALID_URL, Failure.OVERLOADED)
+
+
+_debugging = partial(logging.getLogger(_NAME).isEnabledFor, logging.DEBUG)
+"""Asked before a line is made that would be thrown away: there is one for each request."""
 
 
 class RequestLog:
@@ -27,7 +34,9 @@ class RequestLog:
 
     def tell(self, request: HttpRequest, host: str, outcome: HttpResponse | HttpFailure) -> None:
         """Write the line."""
-        log = structlog.get_logger("integration_hub.egress")
+        if isinstance(outcome, HttpResponse) and not _debugging():
+            return
+        log = structlog.get_logger(_NAME)
         about = {
             "host": host,
             "method": request.method,

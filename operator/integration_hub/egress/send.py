@@ -184,9 +184,11 @@ class GuardedEgress:
             (self._all, None),
         )
         try:
-            async with asyncio.timeout(started + _seconds(request) - self.monotonic()):
-                for lane, key in lanes:
-                    await places.enter_async_context(lane.place(key))
+            for lane, key in lanes:
+                if not lane.enter_now(key):
+                    async with asyncio.timeout(started + _seconds(request) - self.monotonic()):
+                        await lane.enter(key)
+                places.callback(lane.leave, key)
         except TimeoutError:
             return HttpFailure(
                 Failure.OVERLOADED,

@@ -111,9 +111,9 @@ class Composer:
         ground = self.ground(link)
         if isinstance(ground, RequestProblem):
             return ground
-        address = join(ground, request)
-        if isinstance(address, RequestProblem):
-            return address
+        address = url.join_below(ground.base, request.path, request.query)
+        if isinstance(address, UrlProblem):
+            return RequestProblem(address.message)
         headers = {**ground.headers, **callers_headers(request.headers)}
         if request.idempotency_key:
             headers[IDEMPOTENCY_KEY] = request.idempotency_key
@@ -144,25 +144,6 @@ def compose(draft: Draft, presented: Presented, added: Mapping[str, str]) -> Htt
         max_response_bytes=draft.request.max_response_bytes,
         gzip=draft.gzip,
     )
-
-
-def join(ground: Ground, request: CallRequest) -> str | RequestProblem:
-    """The call's address: the base as written, the path behind it, the query behind that.
-
-    The result is parsed again and must still lie at the base's own origin, below the base's own path.
-    """
-    joined = url.join(ground.base, request.path)
-    if isinstance(joined, UrlProblem):
-        return RequestProblem(joined.message)
-    whole = url.with_query(joined, request.query)
-    target = url.parse(whole, trust="tenant", namespace="")
-    if isinstance(target, UrlProblem):
-        return RequestProblem(target.message)
-    root = ground.target.path.partition("?")[0].rstrip("/")
-    path = target.path.partition("?")[0]
-    if target.origin != ground.target.origin or not (path == root or path.startswith(f"{root}/")):
-        return RequestProblem("the path leads away from the provider's base address")
-    return whole
 
 
 def check(request: CallRequest) -> str:

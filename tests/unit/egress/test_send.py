@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
@@ -346,7 +347,8 @@ async def test_a_namespace_whose_hosts_hang_takes_up_its_own_places_only() -> No
     assert all(isinstance(outcome, HttpResponse) for outcome in await asyncio.gather(*slow, fast))
 
 
-async def test_the_log_names_host_status_and_time_and_no_secret() -> None:
+async def test_the_log_names_host_status_and_time_and_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "integration_hub.egress")
     guard, _ = egress(names(api_example_com=[PUBLIC], bad_example_com=["10.0.0.1"]))
     with capture_logs() as lines:
         await guard.send(
