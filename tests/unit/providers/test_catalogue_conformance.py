@@ -98,7 +98,7 @@ def test_a_provider_can_be_used(entry: CatalogueEntry) -> None:
 
 
 def test_it_fits_into_an_object_with_room_to_spare(entry: CatalogueEntry) -> None:
-    assert len(json.dumps(entry.manifest)) < 16_000
+    assert len(json.dumps(entry.manifest)) < 10_000
 
 
 def test_it_tells_people_what_it_is_and_where_credentials_come_from(entry: CatalogueEntry) -> None:
