@@ -299,12 +299,12 @@ def test_a_storm_of_tokens_that_end_together_is_spread_and_none_is_late() -> Non
         for each in links:
             await process.source.refresh(each)
         assert len(stage.far_end.asked) == 50
-        facts = [await process.source.facts(each) for each in links]
-        for each in facts:
-            assert not isinstance(each, CredentialProblem)
-            assert each.refresh_at is not None
-            assert each.expires_at is not None
-            assert each.refresh_at < each.expires_at
+        for each in links:
+            facts = await process.source.facts(each)
+            assert not isinstance(facts, CredentialProblem)
+            assert facts.refresh_at is not None
+            assert facts.expires_at is not None
+            assert facts.refresh_at < facts.expires_at
 
     play(story)
 

@@ -21,15 +21,17 @@ from integration_hub.api.provider import ProviderSpec
 from integration_hub.credentials.client import Clients
 from integration_hub.credentials.exchange import Exchange
 from integration_hub.credentials.holding import Holder
+from integration_hub.credentials.keeper import HubKeeper
 from integration_hub.credentials.oauth_endpoint import OAuthEndpoint
 from integration_hub.credentials.owned_secret import OwnedBook, owned_name
 from integration_hub.credentials.reading import Reading
 from integration_hub.credentials.refresh import Refresher
+from integration_hub.credentials.rotation import KeySteps
 from integration_hub.credentials.seal import KeyRing, Seal
 from integration_hub.credentials.source import HubCredentials
 from integration_hub.credentials.usage import Usage
 from integration_hub.domain.consent import Consent
-from integration_hub.ports import SECRETS, Clock, HttpRequest, Key, Link, Presented
+from integration_hub.ports import SECRETS, Clock, Egress, HttpRequest, Key, Link, Presented
 from integration_hub.providers import auth
 from memory import Answer, MemoryEgress, answer
 from memory_cluster import MemoryCluster
@@ -201,6 +203,9 @@ class Process:
     endpoint: OAuthEndpoint
     holder: Holder
     metrics: CountingMetrics
+    clients: Clients
+    keeper: HubKeeper
+    seal: Seal
 
 
 class Stage:
@@ -226,10 +231,13 @@ class Stage:
         expressions = CelExpressions()
         consent = Consent("integration-hub", "integration-hub")
         secrets = KubernetesSecrets(self.cluster)
-        book = OwnedBook(KubernetesOwnedSecrets(self.cluster), Seal(ring), consent)
+        seal, owned = Seal(ring), KubernetesOwnedSecrets(self.cluster)
+        book = OwnedBook(owned, seal, consent)
         reading = Reading(secrets, book, self.versions, consent, self.clock)
         clients = Clients(secrets, self.environment, "integration-hub")
-        endpoint = OAuthEndpoint(egress or self.egress, expressions, clients, self.clock, entropy)
+        way_out: Egress = egress or self.egress
+        endpoint = OAuthEndpoint(way_out, expressions, clients, self.clock, entropy)
+        usage = Usage(self.store, self.clock)
         holder = Holder(self.clock, lambda each: f"https://hub.example.com/connect/{each.key.name}")
         metrics = CountingMetrics()
         exchange = Exchange(endpoint)
@@ -252,11 +260,13 @@ class Stage:
             refresher=refresher,
             exchange=exchange,
             expressions=expressions,
-            usage=Usage(self.store, self.clock),
+            usage=usage,
             clock=self.clock,
             entropy=entropy,
         )
-        return Process(source, refresher, reading, book, endpoint, holder, metrics)
+        steps = KeySteps(reading, book, owned, way_out, expressions, self.clock)
+        keeper = HubKeeper(source, reading, book, endpoint, steps, usage)
+        return Process(source, refresher, reading, book, endpoint, holder, metrics, clients, keeper, seal)
 
     # ------------------------------------------------------------------ the user's hands
 
