@@ -78,6 +78,7 @@ class PostgresqlServer:
         return self.url("none").removesuffix("&schema=none")
 
     def start(self) -> None:
+        """To be called in the thread that lasts: the server ends with the one that started it."""
         log = (self._folder / "log").open("ab")
         options = [option for name, value in _SETTINGS.items() for option in ("-c", f"{name}={value}")]
         with log:

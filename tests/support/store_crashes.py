@@ -40,7 +40,7 @@ _STORE = f"{os.sep}integration_hub{os.sep}store{os.sep}"
 
 async def work(store: DatabaseStore, acknowledge: Any) -> None:
     """Something of everything, some of it at once. `acknowledge` says what has been promised."""
-    stage = Stage(None)  # type: ignore[arg-type]
+    stage = Stage()
     for number in range(ROUNDS):
         for _ in range(3):
             store.record_call(stage.call(milliseconds=1.5))

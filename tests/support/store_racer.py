@@ -34,7 +34,7 @@ async def race(store: DatabaseStore, name: str) -> dict[str, list[Any]]:
     """Everything that only so many may have, a few of each at once."""
     now = datetime.now(UTC)
     later = now + timedelta(hours=1)
-    stage = Stage(None)  # type: ignore[arg-type]
+    stage = Stage()
     got: dict[str, list[Any]] = {
         what: [] for what in ("taken", "locks", "values", "keys", "bumps", "drained")
     }

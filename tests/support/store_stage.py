@@ -40,9 +40,12 @@ class MovableClock:
 
 
 class Stage:
-    """One database. `store` is the first process's; `another` opens one more, as another replica would."""
+    """One database. `store` is the first process's; `another` opens one more, as another replica would.
 
-    def __init__(self, opener: Opener) -> None:
+    Without an opener it only makes records.
+    """
+
+    def __init__(self, opener: Opener | None = None) -> None:
         self.clock = MovableClock()
         self._opener = opener
         self._opened: list[Store] = []
@@ -53,6 +56,7 @@ class Stage:
         return self.store
 
     async def another(self) -> Store:
+        assert self._opener is not None
         store = await self._opener(self.clock, SystemEntropy())
         self._opened.append(store)
         return store

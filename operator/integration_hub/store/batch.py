@@ -20,6 +20,7 @@ Log = Literal["call_log", "audit_log"]
 ENTRY_BYTES = 400
 """What an entry takes besides its longer texts: short ones, numbers, indexes. An estimate."""
 _NAME = 253
+_SMALL = 2**31 - 1
 
 
 @dataclass(slots=True)
@@ -121,15 +122,15 @@ class Batch:
                 clip(record.correlation_id, _NAME),
                 clip(record.method, _NAME),
                 path,
-                clip_number(record.status) % 2**31,
+                min(max(record.status, 0), _SMALL),
                 clip(record.outcome, _NAME),
                 record.success,
                 clip_number(record.milliseconds * 1000),
-                clip_number(record.attempt) % 2**31,
+                min(max(record.attempt, 0), _SMALL),
                 clip_number(record.bytes_sent),
                 clip_number(record.bytes_received),
                 message,
-                record.level,
+                clip(record.level, _NAME),
                 *rest,
                 size,
             )

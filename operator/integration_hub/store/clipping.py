@@ -9,7 +9,8 @@ import json
 import math
 from collections.abc import Mapping
 
-_MOST = 2**63 - 1
+_MOST = 2**47
+"""Of one entry: 128 TiB, or four years in microseconds. Sums of many have room in a BIGINT."""
 
 
 def clip(text: str, characters: int) -> str:
@@ -42,5 +43,5 @@ def headers_of(text: str) -> Mapping[str, str]:
 
 
 def clip_number(number: float) -> int:
-    """A whole number that a BIGINT holds; 0 for what is none."""
+    """A whole number within bounds; 0 for what is none."""
     return max(-_MOST, min(_MOST, int(number))) if math.isfinite(number) else 0

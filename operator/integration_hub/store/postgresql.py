@@ -213,7 +213,7 @@ class PostgresqlEngine:
         """Build the pool, and the schema if need be."""
         pool = await asyncpg.create_pool(
             self._url.dsn,
-            min_size=1,
+            min_size=0,
             max_size=self._limits.connections,
             timeout=_CONNECT_SECONDS,
             command_timeout=self._limits.statement_seconds + 2,

@@ -5,6 +5,7 @@ Of a log that is too large the namespace that takes most gives way, its oldest e
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,16 +82,14 @@ class Retention:
         gone = 0
         while True:
             sizes = await self._rows(_SIZES, log)
-            entries, size = (sum(int(row[place]) for row in sizes) for place in (1, 2))
-            if entries <= most_entries and size <= most_bytes:
+            excess = _excess(sizes, 1, most_entries) or _excess(sizes, 2, most_bytes)
+            if excess is None:
                 return gone
-            place = 1 if entries > most_entries else 2
-            largest = max(sizes, key=lambda row: (row[place], row[0]))
-            spare = entries - most_entries if place == 1 else _PIECE
-            piece = await self._drop(log, _OLDEST.format(log=log), largest[0], min(spare, _PIECE))
+            namespace, entries = excess
+            piece = await self._drop(log, _OLDEST.format(log=log), namespace, min(entries, _PIECE))
             gone += piece
             if not piece:
-                await self._correct(log, largest)
+                await self._correct(log, namespace)
 
     async def _drop(self, log: Log, sql: str, *values: Value) -> int:
         """Delete entries and what they added to the sizes, in one transaction."""
@@ -107,11 +106,11 @@ class Retention:
 
         return await self.engine.write(work, durable=False)
 
-    async def _correct(self, log: Log, row: Row) -> None:
+    async def _correct(self, log: Log, namespace: str) -> None:
         """The sizes say that there are entries, and there are none: as after a restore of single tables."""
 
         async def work(tx: Tx) -> None:
-            await tx.run("DELETE FROM log_sizes WHERE log = $1 AND namespace = $2", log, row[0])
+            await tx.run("DELETE FROM log_sizes WHERE log = $1 AND namespace = $2", log, namespace)
 
         await self.engine.write(work, durable=False)
 
@@ -146,3 +145,31 @@ class Retention:
             await tx.run(sql, *values)
 
         await self.engine.write(work, durable=False)
+
+
+def fair_share(amounts: Sequence[int], room: int) -> int:
+    """The most that each may have so that all have room: who needs less leaves the rest to the others.
+
+    >>> fair_share([20, 3000, 70], 100)
+    40
+    """
+    rest = room
+    for place, amount in enumerate(sorted(amounts)):
+        share = rest // (len(amounts) - place)
+        if amount > share:
+            return share
+        rest -= amount
+    return max(amounts, default=0)
+
+
+def _excess(sizes: Sequence[Row], place: int, most: int) -> tuple[str, int] | None:
+    """The namespace that is furthest over its share, and by about how many entries; None if none is.
+
+    `place` says what is shared: 1 the number of entries, 2 their bytes.
+    """
+    share = fair_share([int(row[place]) for row in sizes], most)
+    largest = max(sizes, key=lambda row: (row[place], row[0]), default=None)
+    if largest is None or largest[place] <= share:
+        return None
+    over = largest[place] - share
+    return largest[0], math.ceil(over * max(largest[1], 1) / largest[place])

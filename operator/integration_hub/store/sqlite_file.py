@@ -59,16 +59,16 @@ class SqliteFile:
                 check_same_thread=False,
                 cached_statements=256,
             )
+            for pragma in (
+                f"query_only = {int(reader)}",
+                f"cache_size = -{_CACHE_KIB}",
+                f"journal_size_limit = {_JOURNAL_BYTES}",
+                "temp_store = MEMORY",  # what is sorted must not lie about in temporary files
+            ):
+                connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error as error:
             self.close()
             raise explain(error, self.path) from None
-        for pragma in (
-            f"query_only = {int(reader)}",
-            f"cache_size = -{_CACHE_KIB}",
-            f"journal_size_limit = {_JOURNAL_BYTES}",
-            "temp_store = MEMORY",  # what is sorted must not lie about in temporary files
-        ):
-            connection.execute(f"PRAGMA {pragma}")
         return connection
 
     def size(self) -> int:

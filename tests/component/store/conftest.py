@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 
 from integration_hub.ports import Clock, Entropy, Store
-from integration_hub.store import open_store
+from integration_hub.store import StoreLimits, open_store
 from memory_store import MemoryStore
 from postgresql_server import PostgresqlServer
 from store_stage import Stage
+
+
+@pytest.fixture
+def limits() -> StoreLimits:
+    """Those of the stores; a file of tests may have its own."""
+    return StoreLimits()
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
@@ -40,7 +46,9 @@ def _staged(kind: str, request: pytest.FixtureRequest, folder: Path) -> Stage:
         server: PostgresqlServer = request.getfixturevalue("postgresql")
         url = server.url()
 
+    limits: StoreLimits = request.getfixturevalue("limits")
+
     async def by_url(clock: Clock, entropy: Entropy) -> Store:
-        return await open_store(url, clock, entropy)
+        return await open_store(url, clock, entropy, limits=limits)
 
     return Stage(by_url)

@@ -24,7 +24,7 @@ RACERS = 3
 THINGS = store_racer.THINGS
 
 
-@pytest.mark.parametrize(("engine", "points"), [("sqlite", 60), ("postgresql", 24)])
+@pytest.mark.parametrize(("engine", "points"), [("sqlite", 40), ("postgresql", 20)])
 def test_a_process_killed_at_any_line_loses_nothing_that_was_acknowledged(
     engine: str, points: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
