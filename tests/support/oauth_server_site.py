@@ -71,7 +71,7 @@ class SignedIn:
     def __new__(cls, get_response: Any) -> Any:
         from django.contrib.auth.middleware import RemoteUserMiddleware
 
-        class Header(RemoteUserMiddleware):
+        class Header(RemoteUserMiddleware):  # type: ignore[misc]
             header = "HTTP_X_REMOTE_USER"
 
         return Header(get_response)

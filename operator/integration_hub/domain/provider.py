@@ -14,6 +14,7 @@ from integration_hub.api.meta import format_time
 from integration_hub.api.provider import ProviderSpec
 from integration_hub.api.reasons import Reason
 from integration_hub.domain import conditions, offerings, placeholder, url
+from integration_hub.domain import provider_authentication as authentication
 from integration_hub.domain.classification import CLASS_VARIABLES
 from integration_hub.domain.conditions import ConditionReport, Finding, fails, holds
 from integration_hub.domain.config_schema import ConfigSchema
@@ -57,6 +58,10 @@ def examine(spec: ProviderSpec, expressions: Expressions) -> Examined:
         *_schema_problems(credentials),
         *_address_problems(spec),
         *_expression_problems(spec, expressions),
+        *(
+            ProviderProblem(Reason.PROVIDER_INVALID, f"spec.{field}: {problem}")
+            for field, problem in authentication.gaps(spec)
+        ),
         *(
             ProviderProblem(reason, f"spec.{message}")
             for reason, message in offerings.problems(spec, expressions)
@@ -120,10 +125,7 @@ def _address_problems(spec: ProviderSpec) -> Iterator[ProviderProblem]:
     """Addresses that can be judged before any config is known: those without placeholders in them."""
     addresses = {"baseUrl": spec.base_url}
     addresses |= {f"regions.{name}": address for name, address in spec.regions.items()}
-    if spec.oauth is not None:
-        addresses["oauth.tokenUrl"] = spec.oauth.token_url
-        addresses |= {"oauth.authorizeUrl": spec.oauth.authorize_url or ""}
-        addresses |= {"oauth.revokeUrl": spec.oauth.revoke_url or ""}
+    addresses |= dict(authentication.addresses(spec))
     for field, address in addresses.items():
         if not address or "{{" in address or "}}" in address:
             continue
@@ -177,6 +179,7 @@ def _expressions(spec: ProviderSpec) -> Iterator[tuple[str, str, tuple[str, ...]
     if spec.probe is not None:
         for index, rule in enumerate(spec.probe.classes):
             yield f"probe.classes[{index}].when", rule.when, CLASS_VARIABLES
+    yield from authentication.expressions(spec)
 
 
 def _templates(spec: ProviderSpec) -> Iterator[tuple[str, str, tuple[str, ...]]]:
@@ -187,10 +190,7 @@ def _templates(spec: ProviderSpec) -> Iterator[tuple[str, str, tuple[str, ...]]]
         yield "probe.path", spec.probe.path, TEMPLATE_VARIABLES
         for name, value in spec.probe.headers.items():
             yield f"probe.headers.{name}", value, TEMPLATE_VARIABLES
-    if spec.oauth is not None:
-        yield "oauth.tokenUrl", spec.oauth.token_url, TEMPLATE_VARIABLES
-        yield "oauth.authorizeUrl", spec.oauth.authorize_url or "", TEMPLATE_VARIABLES
-        yield "oauth.revokeUrl", spec.oauth.revoke_url or "", TEMPLATE_VARIABLES
+    yield from authentication.templates(spec)
     for index, rule in enumerate(spec.classes):
         yield f"classes[{index}].message", rule.message, CLASS_VARIABLES
     if spec.probe is not None:
