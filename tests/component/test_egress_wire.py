@@ -370,3 +370,63 @@ async def test_a_product_is_reached_by_its_services_name(bench: Bench) -> None:
     request = HttpRequest("GET", f"http://flow:{port}/health", Destination("product", "demo"))
     outcome = await answered(guard, request)
     assert f'"host": "flow.demo.svc:{port}"' in outcome.body.decode()
+
+
+async def test_the_pool_tells_how_full_it_is(bench: Bench) -> None:
+    release = asyncio.Event()
+
+    async def wait(_request: web.Request) -> web.Response:
+        await release.wait()
+        return web.Response()
+
+    port = await bench.serve(wait)
+    transport = AiohttpTransport()
+    bench.stack.push_async_callback(transport.close)
+    assert transport.open_connections() == (0, 0)
+    under_way = [asyncio.create_task(transport.exchange(pinned(port, ["127.0.0.1"]))) for _ in range(3)]
+    while len(bench.peers) < 3:
+        await asyncio.sleep(0.01)
+    assert transport.open_connections() == (3, 0)
+    release.set()
+    await asyncio.gather(*under_way)
+    assert transport.open_connections() == (0, 3)
+
+
+async def test_a_stream_is_guarded_like_any_request(bench: Bench) -> None:
+    port = await bench.serve(echo)
+    guard = bench.egress(port)
+    for request, failure in (
+        (ask(port + 1), Failure.BLOCKED),
+        (ask(port, "/a/../b"), Failure.INVALID_URL),
+        (ask(port, headers={"X-A": "b\r\nc"}), Failure.PROTOCOL),
+        (ask(port, headers={"Host": "elsewhere"}), Failure.PROTOCOL),
+    ):
+        outcome = await guard.open(request)
+        assert isinstance(outcome, HttpFailure), request
+        assert outcome.failure is failure
+    assert bench.peers == []
+
+
+async def test_a_stream_tries_the_next_address_while_no_connection_came_about(bench: Bench) -> None:
+    port = await bench.serve(echo)
+    transport = AiohttpTransport()
+    bench.stack.push_async_callback(transport.close)
+    outcome = await transport.open(pinned(port, ["127.0.0.2", "127.0.0.1"], "POST"), one_piece(b"hello"))
+    assert not isinstance(outcome, HttpFailure), outcome
+    body = b"".join([part async for part in outcome.chunks()])
+    await outcome.close()
+    assert json.loads(body)["body"] == "hello"
+
+
+async def one_piece(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def test_a_stream_whose_head_never_comes_meets_the_deadline(bench: Bench) -> None:
+    async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    port = await bench.serve_raw(silent)
+    outcome = await bench.egress(port).open(ask(port, timeout_seconds=0.2))
+    assert isinstance(outcome, HttpFailure)
+    assert outcome.failure is Failure.TIMEOUT

@@ -179,7 +179,7 @@ class Stage:
     """Everything around one pipeline. `restart` builds another one on the same store."""
 
     egress: StreamingEgress
-    store: MemoryStore
+    store: Any  # MemoryStore, or a real one
     clock: Clock
     entropy: Entropy
     cache: ResponseCache

@@ -74,3 +74,43 @@ def test_a_probe_is_counted_by_outcome_and_timed_only_if_it_took_time() -> None:
     assert 'probe_total{kind="Integration",outcome="Connected",provider="slack"} 1.0' in told
     assert 'probe_total{kind="Integration",outcome="ConfigInvalid",provider="slack"} 1.0' in told
     assert 'request_duration_seconds_count{kind="Integration",provider="slack"} 1.0' in told
+
+
+def test_a_call_is_counted_once_for_each_attempt_and_its_bytes_both_ways() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.observe_call("slack", "call", "Connected", 0.2, sent=10, received=300)
+    metrics.observe_call("slack", "call", "CircuitOpen", 0.0, sent=0, received=0)
+    metrics.observe_call("custom", "probe", "Connected", 0.2, sent=0, received=7)
+    metrics.observe_rate_wait("slack", 0.7)
+    told = page(metrics)
+    assert 'requests_total{outcome="Connected",provider="slack",purpose="call"} 1.0' in told
+    assert 'requests_total{outcome="CircuitOpen",provider="slack",purpose="call"} 1.0' in told
+    assert 'requests_total{outcome="Connected",provider="custom",purpose="probe"} 1.0' in told
+    assert 'bytes_total{direction="sent"} 10.0' in told
+    assert 'bytes_total{direction="received"} 307.0' in told
+    assert 'rate_limit_wait_seconds_count{provider="slack"} 1.0' in told
+    assert 'request_duration_seconds_count{kind="Integration",provider="slack"} 1.0' in told
+    assert 'request_duration_seconds_count{kind="Integration",provider="custom"}' not in told
+
+
+def test_a_breaker_has_a_sample_until_its_integration_is_gone() -> None:
+    metrics = Metrics(CollectorRegistry())
+    for name, state in (("a", "open"), ("b", "halfOpen"), ("c", "open"), ("c", "closed"), ("d", "open")):
+        metrics.set_circuit("team", name, state)
+    metrics.drop_circuit("team", "d")
+    lines = [line for line in page(metrics).splitlines() if line.startswith("integration_hub_circuit_state{")]
+    assert lines == [
+        'integration_hub_circuit_state{name="a",namespace="team"} 2.0',
+        'integration_hub_circuit_state{name="b",namespace="team"} 1.0',
+        'integration_hub_circuit_state{name="c",namespace="team"} 0.0',
+    ]
+
+
+def test_the_pool_is_counted_when_it_is_asked_for() -> None:
+    metrics = Metrics(CollectorRegistry())
+    counts = [(0, 0)]
+    metrics.watch_pool(lambda: counts[0])
+    counts[0] = (3, 4)
+    told = page(metrics)
+    assert 'http_pool_connections{state="active"} 3.0' in told
+    assert 'http_pool_connections{state="idle"} 4.0' in told

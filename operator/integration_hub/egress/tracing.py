@@ -20,8 +20,8 @@ _HEADERS = ("traceparent", "tracestate")
 class Tracing:
     """Makes spans. Attributes follow OpenTelemetry's conventions for HTTP clients; no path, no query."""
 
-    def __init__(self) -> None:
-        self._tracer = trace.get_tracer("integration_hub.egress")
+    def __init__(self, tracer: trace.Tracer | None = None) -> None:
+        self._tracer = tracer or trace.get_tracer("integration_hub.egress")
 
     def parent(self, given: Mapping[str, str]) -> Context | None:
         """The caller's context; None if it sent none, or none that can be read."""
