@@ -14,11 +14,8 @@ from integration_hub.api.provider import ProviderSpec
 from integration_hub.domain import placeholder, url
 from integration_hub.domain.placeholder import PlaceholderProblem
 from integration_hub.domain.url import UrlProblem
-from integration_hub.ports import Destination, ExpressionError, Expressions, HttpRequest, Json
+from integration_hub.ports import Destination, Expressions, HttpRequest
 from integration_hub.providers.auth import Applied
-
-VARIABLES = ("config",)
-"""What a placeholder of a provider's addresses and headers may use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +157,4 @@ def _override(base: Mapping[str, str], over: Mapping[str, str]) -> dict[str, str
 
 def evaluator(expressions: Expressions, config: Mapping[str, Any]) -> placeholder.Evaluate:
     """Bind CEL to one config."""
-    variables: dict[str, Json] = {"config": dict(config)}
-
-    def evaluate(source: str) -> Json | PlaceholderProblem:
-        program = expressions.compile(source, VARIABLES)
-        value = program if isinstance(program, ExpressionError) else program.evaluate(variables)
-        if isinstance(value, ExpressionError):
-            return PlaceholderProblem(f"{{{{ {source} }}}}: {value.message}")
-        return value
-
-    return evaluate
+    return placeholder.evaluator(expressions, {"config": dict(config)})

@@ -55,6 +55,15 @@ def test_a_probe_is_rendered_joined_and_authenticated() -> None:
     assert (request.destination.trust, request.destination.namespace) == ("tenant", "demo")
 
 
+def test_a_header_that_comes_out_empty_is_left_out() -> None:
+    """Xero's organisation, which a custom connection has no use for."""
+    spec = provider(defaultHeaders={"X-Account": "{{ config.account }}"}, probe={"path": "/me"})
+    for account, sent in (("7", {"X-Account": "7"}), ("", {})):
+        request = probe(spec, {"site": "acme", "account": account})
+        assert isinstance(request, HttpRequest), request
+        assert request.headers == sent
+
+
 def test_a_request_does_not_show_its_secrets() -> None:
     auth = Applied({"Authorization": SecretText("hunter2")}, {"key": SecretText("hunter2")})
     request = probe(provider(probe={"path": "/me"}), {"site": "acme"}, auth=auth)
