@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from controlplane import ControlPlane, binaries
+from eventually import eventually
 from far_end import Reply
+from hub_process import HubProcess
 from tenant import Tenant, gate
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.xdist_group("hub")]
@@ -173,6 +175,66 @@ def test_a_tenant_is_let_in_and_out(control_plane: ControlPlane, namespace: str)
     kubectl_hub(control_plane, "tenant", "remove", namespace)
     listed = json.loads(kubectl_hub(control_plane, "tenant", "list", "-o", "json").stdout)
     assert namespace not in {each["namespace"] for each in listed}
+
+
+# --------------------------------------------------------------------------- asked of the hub
+
+
+@pytest.fixture
+def door(tenant: Tenant, hub: HubProcess, monkeypatch: pytest.MonkeyPatch) -> Tenant:
+    """A tenant whose ServiceAccount `default`, as which kubectl hub speaks to the hub, administers it."""
+    monkeypatch.setenv("INTEGRATION_HUB_SERVER", f"http://127.0.0.1:{hub.gateway_port}")
+    monkeypatch.delenv("INTEGRATION_HUB_TOKEN", raising=False)
+    account = f"--serviceaccount={tenant.namespace}:default"
+    tenant.plane.kubectl(
+        "create", "rolebinding", "cli", "--clusterrole=admin", account, "-n", tenant.namespace
+    )
+    tenant.connected()
+    return tenant
+
+
+@pytest.mark.req("SDK-30", "OBS-12")
+def test_calls_and_figures_are_asked_of_the_hub_with_a_token_made_for_it(door: Tenant) -> None:
+    door.corner.behave = lambda asked: Reply(200, {"path": asked.path})
+    eventually(
+        lambda: json.loads(run(door, "exec", "chat", "GET", "/hello")) == {"path": "/hello"},
+        "a call",
+        seconds=30,
+    )
+    assert door.corner.asked[-1].headers["authorization"] == "Bearer right"
+    door.corner.behave = lambda _: Reply(404, {"message": "no such thing"})
+    failed = kubectl_hub(door.plane, "exec", "chat", "GET", "/missing", "-n", door.namespace, status=1)
+    assert json.loads(failed.stdout) == {"message": "no such thing"}
+
+    def logged() -> set[str]:
+        entries = json.loads(run(door, "logs", "chat", "-o", "json"))
+        return {each["path"].rsplit("/", 1)[1] for each in entries if each["purpose"] == "call"}
+
+    eventually(lambda: {"hello", "missing"} <= logged(), "calls in the log", seconds=30)
+    figures = json.loads(run(door, "metrics", "chat", "-o", "json"))
+    assert figures["failedRequests"] >= 1
+    assert "Success rate:" in run(door, "metrics", "chat")
+    (shown,) = words(run(door, "health", "chat"))[1:]
+    assert shown[0] == "chat"
+    assert shown[1] in {"healthy", "degraded"}  # by how much the call that failed weighs
+    assert json.loads(run(door, "stats", "-o", "json"))["total"] == 1
+    actors = {each["actor"] for each in json.loads(run(door, "audit", "chat", "-o", "json"))}
+    assert f"system:serviceaccount:{door.namespace}:default" in actors
+    assert run(door, "cache", "clear", "chat") == "integration/chat has no cached answers any more\n"
+
+
+def test_whoever_the_hub_does_not_let_is_told_what_they_lack(door: Tenant) -> None:
+    door.plane.kubectl("create", "serviceaccount", "guest", "-n", door.namespace)
+    asked = ("stats", "--service-account", "guest", "-n", door.namespace)
+    refused = kubectl_hub(door.plane, *asked, status=4)
+    assert f"system:serviceaccount:{door.namespace}:guest may not" in refused.stderr
+    missing = ("stats", "--service-account", "nobody", "-n", door.namespace)
+    assert "name a ServiceAccount" in kubectl_hub(door.plane, *missing, status=3).stderr
+
+
+@pytest.mark.req("SEC-21")
+def test_check_finds_the_hub_ready_and_closed_to_strangers(door: Tenant) -> None:
+    assert [line[-1] for line in words(kubectl_hub(door.plane, "check").stdout)[1:]] == ["ok", "ok"]
 
 
 def test_whoever_may_not_is_told_by_the_api_server(control_plane: ControlPlane, namespace: str) -> None:

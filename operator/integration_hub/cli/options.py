@@ -109,6 +109,12 @@ def many_integrations(function: Function) -> Function:
     return click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=_integrations)(function)
 
 
+def some_integrations(function: Function) -> Function:
+    """The arguments NAME…, at least one."""
+    chosen = click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_integrations)
+    return chosen(function)
+
+
 def one_provider(function: Function) -> Function:
     """The argument NAME of a provider."""
     return click.argument("name", shell_complete=_providers)(function)

@@ -72,7 +72,7 @@ def test(session: Session, *, names: tuple[str, ...], everyone: bool, timeout: i
 
 
 @click.command()
-@options.many_integrations
+@options.some_integrations
 @click.option("--force", is_flag=True, help="Even if Argo CD or Flux owns it, which will take it back.")
 @options.session()
 def enable(session: Session, *, names: tuple[str, ...], force: bool) -> None:
@@ -81,7 +81,7 @@ def enable(session: Session, *, names: tuple[str, ...], force: bool) -> None:
 
 
 @click.command()
-@options.many_integrations
+@options.some_integrations
 @click.option("--force", is_flag=True, help="Even if Argo CD or Flux owns it, which will take it back.")
 @options.session()
 def disable(session: Session, *, names: tuple[str, ...], force: bool) -> None:
@@ -184,8 +184,6 @@ def _moment() -> str:
 
 
 def _switch(session: Session, names: tuple[str, ...], *, to: bool, force: bool) -> None:
-    if not names:
-        raise click.UsageError("name at least one Integration")
     word = "enabled" if to else "disabled"
     for name in names:
         path = resource_path(INTEGRATIONS, session.namespace, name)
