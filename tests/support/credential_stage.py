@@ -221,8 +221,17 @@ class Stage:
         self.environment = dict(ENVIRONMENT)
         self._processes = 0
 
-    def process(self, *, keys: tuple[str, ...] | None = (KEY,), egress: Any = None) -> Process:
-        """`keys`: the ring, the one that seals first; None: encryption mode none."""
+    def process(
+        self,
+        *,
+        keys: tuple[str, ...] | None = (KEY,),
+        egress: Any = None,
+        through: Callable[[Any], Any] = lambda port: port,
+    ) -> Process:
+        """`keys`: the ring, the one that seals first; None: encryption mode none.
+
+        `through` wraps each port that has effects.
+        """
         ring = KeyRing.parse(keys[0], keys[1:]) if keys else None
         assert ring is None or isinstance(ring, KeyRing)
         self._processes += 1
@@ -230,12 +239,13 @@ class Stage:
         entropy._uuids = self._processes * 1_000_000
         expressions = CelExpressions()
         consent = Consent("integration-hub", "integration-hub")
-        secrets = KubernetesSecrets(self.cluster)
-        seal, owned = Seal(ring), KubernetesOwnedSecrets(self.cluster)
+        cluster, store = through(self.cluster), through(self.store)
+        secrets = KubernetesSecrets(cluster)
+        seal, owned = Seal(ring), KubernetesOwnedSecrets(cluster)
         book = OwnedBook(owned, seal, consent)
         reading = Reading(secrets, book, self.versions, consent, self.clock)
         clients = Clients(secrets, self.environment, "integration-hub")
-        way_out: Egress = egress or self.egress
+        way_out: Egress = egress or through(self.egress)
         endpoint = OAuthEndpoint(way_out, expressions, clients, self.clock, entropy)
         usage = Usage(self.store, self.clock)
         holder = Holder(self.clock, lambda each: f"https://hub.example.com/connect/{each.key.name}")
@@ -247,8 +257,8 @@ class Stage:
             holder=holder,
             endpoint=endpoint,
             exchange=exchange,
-            locks=self.store,
-            wakeups=self.store,
+            locks=store,
+            wakeups=store,
             clock=self.clock,
             entropy=entropy,
             metrics=metrics,

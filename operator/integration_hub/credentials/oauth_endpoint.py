@@ -8,7 +8,7 @@ for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from urllib.parse import quote_plus
 
 from oauthlib.common import urldecode
@@ -110,10 +110,6 @@ class OAuthEndpoint:
         asked = await self._request(link, values, oauth.revoke_url, fields)
         if isinstance(asked, CredentialProblem):
             return asked
-        if "Authorization" not in asked.request.headers:
-            # Vendors whose revocation is a call of their API (Slack) take the token itself as proof.
-            headers = {**asked.request.headers, "Authorization": f"Bearer {token.reveal()}"}
-            asked = replace(asked, request=replace(asked.request, headers=headers))
         answer = await self.egress.send(asked.request)
         if isinstance(answer, HttpResponse) and (answer.status < 400 or answer.status in (401, 404, 410)):
             return None
