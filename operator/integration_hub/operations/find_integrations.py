@@ -9,7 +9,7 @@ from integration_hub.api.integration import INTEGRATION, Environment, Phase
 from integration_hub.api.provider import Category
 from integration_hub.domain.integration import provider_key
 from integration_hub.operations.admission import Admission
-from integration_hub.operations.integration_view import IntegrationView, view
+from integration_hub.operations.integration_view import IntegrationView, phase_of, view
 from integration_hub.operations.integrations import Integrations, decoded
 from integration_hub.operations.paging import Page, page_of
 from integration_hub.operations.trail import NO_TRAIL, Trail
@@ -79,7 +79,7 @@ class FindIntegrations:
             return False
         if wanted.environment is not None and spec.get("environment", "PRODUCTION") != wanted.environment:
             return False
-        if wanted.phase is not None and _phase(spec, status) != wanted.phase:
+        if wanted.phase is not None and phase_of(spec, status) is not wanted.phase:
             return False
         return self._is_of(found, spec, wanted)
 
@@ -97,12 +97,6 @@ class FindIntegrations:
         return wanted.category is None or (
             known is not None and known.examined.spec.category is wanted.category
         )
-
-
-def _phase(spec: Json, status: Json) -> str:
-    if spec.get("enabled") is False:
-        return Phase.PAUSED.value
-    return str(status.get("phase") or Phase.PENDING_AUTH.value)
 
 
 def _by_name(entry: _Entry) -> tuple[str, ...]:

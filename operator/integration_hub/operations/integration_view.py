@@ -57,6 +57,16 @@ class IntegrationView:
         return self.spec.environment
 
 
+def phase_of(spec: Json, status: Json) -> Phase:
+    """The same of a raw spec and status."""
+    if spec.get("enabled") is False:
+        return Phase.PAUSED
+    return _PHASES.get(status.get("phase") or "", Phase.PENDING_AUTH)
+
+
+_PHASES = {phase.value: phase for phase in Phase}
+
+
 def view(found: CachedObject, obj: Json, reader: ProviderReader) -> IntegrationView:
     """What can be shown of a cached Integration; `obj` is it decoded."""
     metadata = obj["metadata"]

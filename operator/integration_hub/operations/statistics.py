@@ -12,6 +12,7 @@ from integration_hub.api.provider import Category
 from integration_hub.domain.integration import provider_key
 from integration_hub.operations.admission import Admission
 from integration_hub.operations.health import verdict
+from integration_hub.operations.integration_view import phase_of
 from integration_hub.operations.integrations import Integrations, decoded
 from integration_hub.operations.metrics import MetricsReport, report
 from integration_hub.operations.trail import NO_TRAIL, Trail
@@ -30,11 +31,11 @@ class StatisticsInput:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """`by_category`, `by_phase` and `by_health` each add up to `total`; None stands for not known (yet)."""
+    """`by_category`, `by_phase` and `by_health` each add up to `total`; a category of None is not known."""
 
     total: int
     by_category: Mapping[Category | None, int]
-    by_phase: Mapping[Phase | None, int]
+    by_phase: Mapping[Phase, int]
     by_health: Mapping[HealthStatus, int]
     calls: MetricsReport
 
@@ -73,12 +74,12 @@ class ReadStatistics:
             return refusal
         found = self._integrations.all(asked.namespace)
         categories: Counter[Category | None] = Counter()
-        phases: Counter[Phase | None] = Counter()
+        phases: Counter[Phase] = Counter()
         healths: Counter[HealthStatus] = Counter()
         async for _, obj in decoded(found):
-            status = obj.get("status") or {}
-            categories[self._category(obj.get("spec") or {}, asked.namespace)] += 1
-            phases[phase_of(status)] += 1
+            spec, status = obj.get("spec") or {}, obj.get("status") or {}
+            categories[self._category(spec, asked.namespace)] += 1
+            phases[phase_of(spec, status)] += 1
             healths[verdict(status)] += 1
         since = self._clock.now() - asked.window if asked.window is not None else None
         uids = [each.uid for each in found]
@@ -89,14 +90,6 @@ class ReadStatistics:
         key = provider_key(spec, namespace)
         known = self._providers.read(key) if key is not None else None
         return known.examined.spec.category if known is not None else None
-
-
-def phase_of(status: Mapping[str, Json]) -> Phase | None:
-    """What a status says; None before the first look."""
-    return _PHASES.get(status.get("phase") or "")
-
-
-_PHASES = {phase.value: phase for phase in Phase}
 
 
 def together(figures: Iterable[CallFigures]) -> CallFigures:

@@ -229,12 +229,11 @@ _SPLIT: dict[str, Any] = {
     "totalRequests": 5000,
     "averageResponseTime": 250,
 }
-CONNECTEDNESS: Mapping[Phase | None, str] = {
+CONNECTEDNESS: Mapping[Phase, str] = {
     Phase.ACTIVE: "connected",
     Phase.ERROR: "error",
     Phase.PAUSED: "disconnected",
     Phase.PENDING_AUTH: "disconnected",
-    None: "disconnected",
 }
 """002's words for where an Integration stands (INT-39)."""
 
@@ -313,7 +312,7 @@ class UsageAnswer(Answer):
         )
 
 
-def _words(counts: Mapping[_W | None, int], spelling: Spelling) -> dict[str, int]:
+def _words(counts: Mapping[_W, int] | Mapping[_W | None, int], spelling: Spelling) -> dict[str, int]:
     return {spelling.word(each or "unknown"): count for each, count in counts.items()}
 
 
