@@ -192,7 +192,8 @@ def test_each_mode_puts_its_credentials_where_the_provider_wants_them(
     tenant: Tenant, mode: dict[str, Any], secret: dict[str, str], expected: tuple[str, str]
 ) -> None:
     oauth = {"oauth": {"tokenUrl": f"{tenant.corner.url}/token"}} if mode["type"] == "OAUTH2" else {}
-    tenant.provider(authModes=[{"type": "AWS_SIGV4"}, mode], **oauth)
+    first = {"type": "AWS_SIGV4", "aws": {"service": "s3", "region": "eu-central-1"}}
+    tenant.provider(authModes=[first, mode], **oauth)
     if secret:
         tenant.secret(**secret)
     tenant.integration(authType=mode["type"])
