@@ -33,7 +33,7 @@ def test_an_integration_is_connected_by_one_probe_one_secret_read_and_one_write(
         assert stage.events.reasons("chat") == [("Normal", "Connected")]
         request = stage.egress.requests[0]
         assert request.url == "https://slack.com/api/auth.test"
-        assert request.headers["Authorization"] == "Bearer xoxb-1"
+        assert request.headers["authorization"] == "Bearer xoxb-1"
         assert stage.metrics.ready == {(NAMESPACE, "chat"): "True"}
         assert stage.metrics.probes == [("Integration", "slack", "Connected")]
 
@@ -54,7 +54,7 @@ def test_a_healthy_integration_is_probed_at_its_pace_and_writes_nothing() -> Non
 def test_nothing_secret_is_told() -> None:
     async def story(stage: Stage) -> None:
         def echo(request: HttpRequest) -> Any:
-            return answer(200, {"ok": False, "error": request.headers["Authorization"]})
+            return answer(200, {"ok": False, "error": request.headers["authorization"]})
 
         stage.egress.far_end = echo
         stage.provider()
@@ -139,8 +139,11 @@ MISTAKES = {
         integration={"config": {"url": "ftp://files.example.com"}},
     ),
     "auth-type": Mistake("AuthTypeUnsupported", "BEARER, NONE, OAUTH2", integration={"authType": "BASIC"}),
-    "auth-not-built": Mistake(
-        "AuthTypeUnsupported", "AWS_SIGV4", provider={"authModes": [{"type": "AWS_SIGV4"}]}
+    "key-of-a-signature": Mistake(
+        "SecretKeyMissing",
+        "accessKeyId",
+        provider={"authModes": [{"type": "AWS_SIGV4", "aws": {"service": "s3", "region": "eu-west-1"}}]},
+        secret={"token": "t"},
     ),
     "no-secret-named": Mistake("SecretRefMissing", "key token", integration={"credentials": {}}),
     "no-secret": Mistake("SecretNotFound", "create it with key token", secret=None),
@@ -155,10 +158,13 @@ MISTAKES = {
     "key-unsendable": Mistake("SecretKeyInvalid", "Key token", secret={"token": "a\nb"}),
     "key-not-text": Mistake("SecretKeyInvalid", "UTF-8", secret={"garbled": ("token",)}),
     "no-grant": Mistake(
-        "PendingAuthorization", "accessToken", integration={"authType": "OAUTH2", "credentials": {}}
+        "PendingAuthorization", "/connect/team-a/chat", integration={"authType": "OAUTH2", "credentials": {}}
     ),
     "no-token": Mistake(
-        "PendingAuthorization", "accessToken", integration={"authType": "OAUTH2"}, secret={"clientId": "c"}
+        "PendingAuthorization",
+        "/connect/team-a/chat",
+        integration={"authType": "OAUTH2"},
+        secret={"clientId": "c"},
     ),
 }
 
@@ -210,7 +216,7 @@ def test_a_token_that_is_already_there_serves_an_oauth_integration() -> None:
         stage.integration(authType="OAUTH2")
         await stage.settle(1)
         assert stage.ready() == ("True", "Succeeded")
-        assert stage.egress.requests[0].headers["Authorization"] == "Bearer xoxp-9"
+        assert stage.egress.requests[0].headers["authorization"] == "Bearer xoxp-9"
         assert stage.status()["credentials"]["authType"] == "OAUTH2"
 
     play(story)

@@ -18,7 +18,7 @@ from memory import answer
 def test_a_new_secret_takes_effect_at_once_in_both_directions() -> None:
     async def story(stage: Stage) -> None:
         def gate(request: HttpRequest) -> Any:
-            return answer(200 if request.headers["Authorization"] == "Bearer right" else 401, {})
+            return answer(200 if request.headers["authorization"] == "Bearer right" else 401, {})
 
         stage.egress.far_end = gate
         stage.provider()

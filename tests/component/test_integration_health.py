@@ -181,7 +181,7 @@ def test_a_slow_far_end_holds_up_nobody_else() -> None:
 def test_an_answer_about_old_credentials_is_not_believed() -> None:
     async def story(stage: Stage) -> None:
         def gate(request: HttpRequest) -> Any:
-            return answer(200 if request.headers["Authorization"] == "Bearer right" else 401, {})
+            return answer(200 if request.headers["authorization"] == "Bearer right" else 401, {})
 
         stage.egress.far_end = gate
         stage.egress.seconds = 20
@@ -279,6 +279,6 @@ def test_an_edit_made_while_the_operator_was_away_is_seen_after_it() -> None:
         stage.secrets.changed = None
         stage.secrets.put(NAMESPACE, "slack-token", token="xoxb-2")
         await stage.restart()
-        assert stage.egress.requests[-1].headers["Authorization"] == "Bearer xoxb-2"
+        assert stage.egress.requests[-1].headers["authorization"] == "Bearer xoxb-2"
 
     play(story)

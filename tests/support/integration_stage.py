@@ -16,26 +16,31 @@ from integration_hub.api.conditions import PENDING
 from integration_hub.api.integration import INTEGRATION, TEST_REQUESTED
 from integration_hub.api.meta import KindInfo, format_time
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
-from integration_hub.domain.consent import Consent
 from integration_hub.ports import Json, Key, Resource
 from integration_hub.providers.linking import Linker
 from integration_hub.providers.reading import ProviderReader
 from integration_hub.reconcilers.circuits import Circuits
+from integration_hub.reconcilers.consumers import Consumers
+from integration_hub.reconcilers.departing import Departures
 from integration_hub.reconcilers.integration import IntegrationParts, IntegrationReconciler
 from integration_hub.reconcilers.integration_errands import Errands
 from integration_hub.reconcilers.integration_links import IntegrationLinks, declare_indexes
+from integration_hub.reconcilers.integration_upkeep import Upkeep
 from integration_hub.reconcilers.probing import Probes
+from integration_hub.reconcilers.projecting import Projector
 from integration_hub.reconcilers.provider import ProviderReconciler
+from integration_hub.reconcilers.rotating import Rotation
 from integration_hub.reconcilers.vitals import Vitals
 from integration_hub.runtime.cache import ObjectCache
 from integration_hub.runtime.controller import Controller
 from integration_hub.runtime.due import DueTimes
 from integration_hub.runtime.queue import WorkQueue
 from integration_hub.runtime.status import StatusWriter, resource_of
+from integration_hub.runtime.wakeups import WakeupDrain
+from integration_rooms import CONSENT, Rooms, connect_page
 from memory import MemoryEgress, MemoryEvents, MemoryMetrics, MemorySecrets, conditions_of
 from memory_cluster import MemoryCluster
 from memory_store import MemoryStore
-from plain_calls import PlainCalls, PlainCredentials
 from virtual_time import FixedEntropy, VirtualClock, run
 
 NAMESPACE = "team-a"
@@ -69,7 +74,7 @@ class Stage:
         self.events = MemoryEvents()
         self.metrics = MemoryMetrics()
         self.store = MemoryStore(self.clock)
-        self.credentials = PlainCredentials(self.secrets)
+        self.environment: dict[str, str] = {}
         declare_indexes(self.cache)
         self.links = IntegrationLinks(self.cache)
         self._build()
@@ -86,21 +91,37 @@ class Stage:
         self.linker = Linker(self.cache, self.reader, expressions, self.clock)
         self.circuits = Circuits(self.store)
         self.vitals = Vitals(self.store, self.cache, self.clock, self.controller.enqueue)
+        self.rooms = Rooms.build(
+            secrets=self.secrets,
+            egress=self.egress,
+            store=self.store,
+            expressions=expressions,
+            environment=self.environment,
+            clock=self.clock,
+            entropy=entropy,
+            metrics=self.metrics,
+        )
+        errands = Errands(
+            calls=self.rooms.calls,
+            credentials=self.rooms.source,
+            expressions=expressions,
+            health=self.store,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+        keeper, consumers = self.rooms.keeper, Consumers(self.cluster, self.clock)
+        projector = Projector(self.secrets, keeper, expressions, self.clock)
+        rotation = Rotation(keeper, errands.try_out, consumers, self.clock)
         self.integrations = IntegrationReconciler(
             IntegrationParts(
                 cache=self.cache,
                 linker=self.linker,
                 status=status,
                 watch=self.secrets,
-                credentials=self.credentials,
-                errands=Errands(
-                    calls=PlainCalls(self.egress, self.credentials, expressions, self.clock),
-                    credentials=self.credentials,
-                    expressions=expressions,
-                    health=self.store,
-                    clock=self.clock,
-                    metrics=self.metrics,
-                ),
+                credentials=self.rooms.source,
+                errands=errands,
+                upkeep=Upkeep(projector, consumers, rotation, self.events),
+                departures=Departures(self.cluster, self.cache, keeper, self.events, self.clock),
                 probes=Probes(self.controller.enqueue),
                 circuits=self.circuits,
                 vitals=self.vitals,
@@ -108,10 +129,12 @@ class Stage:
                 clock=self.clock,
                 entropy=entropy,
                 metrics=self.metrics,
-                consent=Consent("integration-hub", "integration-hub"),
-                connect_url=lambda namespace, name: f"https://hub.test/connect/{namespace}/{name}",
+                consent=CONSENT,
+                connect_url=connect_page,
+                forget=self.store.forget_integration,
             )
         )
+        self.wakeups = WakeupDrain(self.store, self.controller.enqueue, self.integrations.heard)
         self.controller.register(INTEGRATION.kind, self.integrations)
         self.controller.on_change(INTEGRATION.kind, self.links.rivals)
         self.controller.on_change(INTEGRATION.kind, self.links.named_providers)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from integration_hub.ports import (
@@ -16,9 +17,13 @@ from integration_hub.ports import (
     HttpFailure,
     HttpRequest,
     HttpResponse,
+    HttpStream,
+    SecretDraft,
     SecretRead,
     SecretState,
     SecretText,
+    SecretWrite,
+    SecretWriteState,
 )
 from integration_hub.runtime.reflector import Service
 
@@ -26,7 +31,7 @@ Answer = HttpResponse | HttpFailure
 
 
 class MemorySecrets:
-    """ports.Secrets, and what the metadata-only watch of Secrets knows (runtime.reflector).
+    """ports.Secrets, ports.OwnedSecrets, and what the watch of Secrets knows (runtime.reflector).
 
     `changed` is called with namespace and name after each change, as the watch does.
     """
@@ -34,6 +39,7 @@ class MemorySecrets:
     def __init__(self, changed: Callable[[str, str], None] | None = None) -> None:
         self.changed = changed
         self.reads: list[tuple[str, str]] = []
+        self.writes: list[tuple[str, str]] = []
         self.watched = True
         self._secrets: dict[tuple[str, str], SecretRead] = {}
         self._denied: set[str] = set()
@@ -43,7 +49,9 @@ class MemorySecrets:
         """Create or change a Secret; `garbled` are keys that hold no text."""
         self._version += 1
         texts = {key: SecretText(value) for key, value in data.items()}
-        self._secrets[namespace, name] = SecretRead(SecretState.FOUND, texts, str(self._version), garbled)
+        self._secrets[namespace, name] = SecretRead(
+            SecretState.FOUND, texts, str(self._version), garbled, uid=f"uid-of-{name}", type="Opaque"
+        )
         self._tell(namespace, name)
 
     def drop(self, namespace: str, name: str) -> None:
@@ -63,9 +71,68 @@ class MemorySecrets:
             return SecretRead(SecretState.DENIED)
         return self._secrets.get((namespace, name), SecretRead(SecretState.MISSING))
 
+    async def create(self, draft: SecretDraft) -> SecretWrite:
+        if draft.namespace in self._denied:
+            return SecretWrite(SecretWriteState.DENIED)
+        if (draft.namespace, draft.name) in self._secrets:
+            return SecretWrite(SecretWriteState.CONFLICT)
+        return self._write(draft, f"uid-{self._version + 1}")
+
+    async def replace(self, draft: SecretDraft, *, uid: str, resource_version: str) -> SecretWrite:
+        if draft.namespace in self._denied:
+            return SecretWrite(SecretWriteState.DENIED)
+        found = self._secrets.get((draft.namespace, draft.name))
+        if found is None or (found.uid, found.resource_version) != (uid, resource_version):
+            return SecretWrite(SecretWriteState.CONFLICT)
+        return self._write(draft, uid)
+
+    async def delete(self, namespace: str, name: str, *, uid: str) -> SecretWriteState:
+        if namespace in self._denied:
+            return SecretWriteState.DENIED
+        found = self._secrets.get((namespace, name))
+        if found is not None and found.uid == uid:
+            self.writes.append((namespace, name))
+            self.drop(namespace, name)
+        return SecretWriteState.WRITTEN
+
+    async def write_back(
+        self, namespace: str, name: str, values: Mapping[str, SecretText], *, uid: str, resource_version: str
+    ) -> SecretWrite:
+        found = self._secrets.get((namespace, name))
+        if found is None or (found.uid, found.resource_version) != (uid, resource_version):
+            return SecretWrite(SecretWriteState.CONFLICT)
+        self.writes.append((namespace, name))
+        self._version += 1
+        version = str(self._version)
+        self._secrets[namespace, name] = replace(
+            found, data={**found.data, **values}, resource_version=version
+        )
+        self._tell(namespace, name)
+        return SecretWrite(SecretWriteState.WRITTEN, version, uid)
+
+    def data(self, namespace: str, name: str) -> dict[str, str] | None:
+        """What lies in a Secret, in plain text; None if there is none."""
+        found = self._secrets.get((namespace, name))
+        return {key: value.reveal() for key, value in found.data.items()} if found is not None else None
+
+    def _write(self, draft: SecretDraft, uid: str) -> SecretWrite:
+        self._version += 1
+        self.writes.append((draft.namespace, draft.name))
+        version = str(self._version)
+        self._secrets[draft.namespace, draft.name] = SecretRead(
+            SecretState.FOUND,
+            dict(draft.data),
+            version,
+            uid=uid,
+            type=draft.type,
+            owners=(draft.owner_uid,),
+        )
+        self._tell(draft.namespace, draft.name)
+        return SecretWrite(SecretWriteState.WRITTEN, version, uid)
+
     def version(self, namespace: str, name: str) -> tuple[str, str] | None:
         found = self._secrets.get((namespace, name)) if self.service(namespace) is Service.SERVED else None
-        return (f"uid-of-{name}", found.resource_version) if found is not None else None
+        return (found.uid, found.resource_version) if found is not None else None
 
     def service(self, namespace: str) -> Service:
         if not self.watched:
@@ -89,6 +156,11 @@ class MemoryEgress:
         self.requests.append(request)
         await asyncio.sleep(self.seconds)
         return self.far_end(request)
+
+    async def open(
+        self, request: HttpRequest, body: AsyncIterable[bytes] | None = None
+    ) -> HttpStream | HttpFailure:
+        raise AssertionError(f"nobody streams here: {request} {body}")
 
 
 def answer(status: int = 200, body: Any = None, **headers: str) -> HttpResponse:
@@ -122,14 +194,31 @@ class MemoryMetrics:
         self.ready: dict[tuple[str, str], str] = {}
         self.troubles: dict[tuple[str, str], set[str]] = {}
         self.probes: list[tuple[str, str, str]] = []
-        self.refreshes: list[str] = []
+        self.calls: list[tuple[str, str, str]] = []
+        self.circuits: dict[tuple[str, str], str] = {}
+        self.token_requests: list[tuple[str, str]] = []
 
     def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None:
         assert seconds >= 0
         self.probes.append((kind, provider, outcome))
 
-    def count_refresh(self, result: str) -> None:
-        self.refreshes.append(result)
+    def observe_call(
+        self, provider: str, purpose: str, outcome: str, seconds: float, *, sent: int, received: int
+    ) -> None:
+        self.calls.append((provider, purpose, outcome))
+
+    def observe_rate_wait(self, provider: str, seconds: float) -> None:
+        assert provider
+        assert seconds >= 0
+
+    def set_circuit(self, namespace: str, name: str, state: str) -> None:
+        self.circuits[namespace, name] = state
+
+    def drop_circuit(self, namespace: str, name: str) -> None:
+        self.circuits.pop((namespace, name), None)
+
+    def count_token_request(self, provider: str, result: str) -> None:
+        self.token_requests.append((provider, result))
 
     def set_ready(self, namespace: str, name: str, status: str) -> None:
         self.ready[namespace, name] = status

@@ -78,8 +78,13 @@ class CredentialsStatus(Model):
     sealed: bool | None = Field(
         default=None, description="Whether what the hub itself obtained is encrypted at rest."
     )
-    projected_secret: Annotated[str, Field(max_length=253)] | None = Field(
-        default=None, description="Secret that workloads use, made by the hub."
+
+
+class Binding(Model):
+    """A Provisioned Service of the Service Binding Specification: workloads find their Secret by it."""
+
+    name: Annotated[str, Field(max_length=253)] = Field(
+        description="Secret that workloads use, made and kept up to date by the hub."
     )
 
 
@@ -133,6 +138,7 @@ class IntegrationStatus(StatusBase):
     credentials: CredentialsStatus | None = Field(default=None, description="Age of the credentials.")
     oauth: OAuthStatus | None = Field(default=None, description="Where an OAuth connection stands.")
     accepted_provider: AcceptedProvider | None = Field(default=None, description="The provider in use.")
+    binding: Binding | None = Field(default=None, description="The Secret for workloads.")
     circuit: CircuitStatus | None = Field(default=None, description="State of the circuit breaker.")
     sync: SyncStatus | None = Field(default=None, description="Synchronisation in short form.")
     last_test: LastTest | None = Field(default=None, description="The last test that somebody asked for.")

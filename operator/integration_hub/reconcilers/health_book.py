@@ -27,6 +27,11 @@ class HealthBook(Generic[Facts]):
         entry = self._entries.get(key)
         return entry[1] if entry is not None and entry[0] == uid else None
 
+    def uid(self, key: Key) -> str:
+        """Whose facts these are; empty where there are none."""
+        entry = self._entries.get(key)
+        return entry[0] if entry is not None else ""
+
     def put(self, key: Key, uid: str, facts: Facts) -> None:
         self._entries[key] = (uid, facts)
 

@@ -7,7 +7,7 @@ goes the way of every call, a token is renewed ahead of its end, and at most one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,11 +16,12 @@ from pydantic import ValidationError
 from integration_hub.api.conditions import READY
 from integration_hub.api.integration import INTEGRATION, TEST_REQUESTED, IntegrationSpec
 from integration_hub.api.reasons import Reason
+from integration_hub.credentials.owned_secret import owned_name
 from integration_hub.domain import conditions
 from integration_hub.domain import integration as decisions
 from integration_hub.domain.classification import Outcome
 from integration_hub.domain.consent import Consent
-from integration_hub.domain.integration import Basis, HealthFacts, IntegrationWorld, Pace, Plan, Why
+from integration_hub.domain.integration import Basis, HealthFacts, Inputs, IntegrationWorld, Pace, Plan, Why
 from integration_hub.ports import (
     Clock,
     CredentialFacts,
@@ -36,10 +37,12 @@ from integration_hub.ports import (
 from integration_hub.providers.linking import Linker, usable
 from integration_hub.providers.reading import problems_of
 from integration_hub.reconcilers.circuits import Circuits
+from integration_hub.reconcilers.departing import RETRY_SECONDS, Departures, Revoked, holds_back
 from integration_hub.reconcilers.health_book import HealthBook
 from integration_hub.reconcilers.integration_errands import Errand, Errands, Probed, Renewed, Tag
-from integration_hub.reconcilers.integration_links import owned_secret
+from integration_hub.reconcilers.integration_upkeep import Upkeep
 from integration_hub.reconcilers.probing import Probes
+from integration_hub.reconcilers.rotating import Turn
 from integration_hub.reconcilers.vitals import Vitals
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 from integration_hub.runtime.controller import Result
@@ -47,7 +50,7 @@ from integration_hub.runtime.reflector import Service
 from integration_hub.runtime.status import StatusWriter, WriteOutcome
 
 MAX_TEST_NAME = 64
-PROBE, REFRESH = "probe", "refresh"
+PROBE, REFRESH, TURN, REVOKE = "probe", "refresh", "turn", "revoke"
 
 
 class SecretWatch(Protocol):
@@ -76,7 +79,11 @@ class IntegrationMetrics(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IntegrationParts:
-    """What the flow reads and acts through. `connect_url` makes the page where a person connects."""
+    """What the flow reads and acts through.
+
+    `connect_url` makes the page where a person connects, of namespace and name; `forget` is told the uid
+    of an Integration that is gone.
+    """
 
     cache: ObjectCache
     linker: Linker
@@ -85,6 +92,8 @@ class IntegrationParts:
     credentials: CredentialSource
     errands: Errands
     probes: Probes[Tag, Errand]
+    upkeep: Upkeep
+    departures: Departures
     circuits: Circuits
     vitals: Vitals
     events: Events
@@ -93,6 +102,7 @@ class IntegrationParts:
     metrics: IntegrationMetrics
     consent: Consent
     connect_url: Callable[[str, str], str]
+    forget: Callable[[str], Awaitable[None]]
 
 
 class IntegrationReconciler:
@@ -109,10 +119,12 @@ class IntegrationReconciler:
 
     async def reconcile(self, key: Key) -> Result:
         observed = self._cache.get(key)
-        if observed is None or observed.deleting:
-            self._forget(key)
+        if observed is None:
+            await self._forget(key)
             return Result()
         obj = observed.load()
+        if observed.deleting:
+            return await self._see_off(observed, obj)
         try:
             spec = IntegrationSpec.model_validate(obj.get("spec") or {})
         except ValidationError as error:
@@ -125,7 +137,13 @@ class IntegrationReconciler:
         self._book.put(key, observed.uid, report.facts)
         # The end of an errand under way is a reason to look of its own; until then its due time is past.
         again = None if self._probes.running(key) is not None else report.requeue_after
-        return await self._write(observed, report.status, report.events, again)
+        result = await self._write(observed, report.status, report.events, again)
+        found = world.credentials
+        if isinstance(found, CredentialFacts) and found.revocable != holds_back(obj):
+            now = self._cache.get(key)
+            if now is not None and now.uid == observed.uid:
+                await self._parts.departures.mark(now, now.load(), wanted=found.revocable)
+        return result
 
     async def heard(self, keys: Iterable[Key]) -> None:
         """Something happened to these connections that no version tells: look at all of it anew."""
@@ -136,6 +154,7 @@ class IntegrationReconciler:
         """This process no longer leads: end the errands and forget what another leader will know better."""
         await self._probes.stop()
         self._book.clear()
+        self._parts.upkeep.clear()
         self._woken.clear()
         self._parts.circuits.forget()
         self._parts.vitals.forget()
@@ -146,7 +165,8 @@ class IntegrationReconciler:
     def _gather(self, basis: Basis, obj: Json) -> IntegrationWorld:
         parts, key = self._parts, basis.key
         facts = self._remembered(basis)
-        kept = self._secret_version(basis.namespace, owned_secret(basis.name))
+        own = self._secret_version(basis.namespace, owned_name(basis.name))
+        kept = f"{own}/{self._projected_version(basis.spec, basis.namespace)}"
         annotations = obj["metadata"].get("annotations") or {}
         return IntegrationWorld.on(
             basis,
@@ -161,8 +181,13 @@ class IntegrationReconciler:
             circuit=parts.circuits.row(basis.uid),
             anomaly=parts.vitals.anomaly(basis.uid),
             failed_calls=parts.vitals.failed(basis.uid),
+            bound=(basis.previous.get("binding") or {}).get("name", ""),
             connect_url=parts.connect_url(basis.namespace, basis.name),
         )
+
+    def _projected_version(self, spec: IntegrationSpec, namespace: str) -> str | None:
+        project = spec.credentials.project
+        return self._secret_version(namespace, project.secret_name) if project is not None else ""
 
     def _remembered(self, basis: Basis) -> HealthFacts:
         """From memory; else what the status tells, with the window that the store kept."""
@@ -190,6 +215,7 @@ class IntegrationReconciler:
 
     async def _look(self, world: IntegrationWorld) -> tuple[IntegrationWorld, Plan, Outcome | None]:
         """Take an answer that came late; else look at the credentials, renew and probe as is called for."""
+        world = await self._parts.upkeep.unbind(world)
         link = usable(world)
         if not isinstance(link, Link) or not world.spec.enabled:
             self._probes.forget(world.key)  # one that still waits for its turn must not go out any more
@@ -200,18 +226,34 @@ class IntegrationReconciler:
             made = decisions.plan(seen)
             if late.inputs == seen.inputs and made.silent is None:
                 return await self._with_circuit(seen), made, late.outcome
-        if isinstance(late, Renewed) and late.uid == world.uid:
-            world = _renewed(world, late.found)
-            world = world if world.credentials is not None else await self._looked(world, link)
-        elif decisions.credentials_wanted(world):
+        ended = isinstance(late, Renewed | Turn) and late.uid == world.uid
+        if ended:
+            world = self._ended(world, late)
+        if world.credentials is None and (ended or decisions.credentials_wanted(world)):
             world = await self._looked(world, link)
         if decisions.refresh_wanted(world) and self._free(world.key):
             tag = Tag(REFRESH, world.inputs)
             done = await self._probes.attempt(world.key, tag, self._parts.errands.refresh(link))
-            if not isinstance(done, Renewed):
+            if done is None:
                 return world, decisions.plan(world), None
-            world = _renewed(world, done.found)
+            world = self._ended(world, done)
+        version = self._projected_version(world.spec, world.namespace)
+        world = await self._parts.upkeep.bind(world, link, version)
+        if decisions.rotation_step_wanted(world) and self._free(world.key):
+            tag = Tag(TURN, world.inputs)
+            done = await self._probes.attempt(world.key, tag, self._parts.upkeep.turn(world, link))
+            if done is None:
+                return world, decisions.plan(world), None
+            world = self._ended(world, done)
         return await self._probe(world, link)
+
+    def _ended(self, world: IntegrationWorld, errand: Errand | None) -> IntegrationWorld:
+        """The world after a try for a newer token or a step of a replacement."""
+        if isinstance(errand, Renewed):
+            return _renewed(world, errand.found)
+        if isinstance(errand, Turn):
+            return self._parts.upkeep.turned(world, errand)
+        return world
 
     async def _looked(self, world: IntegrationWorld, link: Link) -> IntegrationWorld:
         if not world.needs_credentials:
@@ -226,7 +268,7 @@ class IntegrationReconciler:
         if made.silent is not None and running is not None and running.what == PROBE:
             self._probes.forget(key)
         tag = Tag(PROBE, world.inputs)
-        if made.probe is None or running == tag or (running is not None and running.what == REFRESH):
+        if made.probe is None or running == tag or (running is not None and running.what != PROBE):
             return world, made, None
         if self._probes.full(key):
             return world, made, Outcome(Reason.EGRESS_OVERLOADED)
@@ -282,7 +324,32 @@ class IntegrationReconciler:
         self._metrics.set_troubles(namespace, name, conditions.troubles(status["conditions"]))
         return Result(requeue_after=requeue_after)
 
-    def _forget(self, key: Key) -> None:
+    async def _see_off(self, observed: CachedObject, obj: Json) -> Result:
+        """It is going: end what is held at the outside system, then let it go."""
+        key, departures = observed.key, self._parts.departures
+        if not holds_back(obj):
+            await self._forget(key)
+            return Result()
+        link = self._parts.linker.parting(observed, obj)
+        late = self._probes.take(key)
+        last = late if isinstance(late, Revoked) and late.uid == observed.uid else None
+        left = departures.left_behind(obj, link, last)
+        running = self._probes.running(key)
+        under_way = running is not None and running.what == REVOKE
+        if left is None and isinstance(link, Link) and last is None and not under_way:
+            done = await self._probes.attempt(key, Tag(REVOKE, Inputs()), departures.revoke(link))
+            if isinstance(done, Revoked):
+                left = departures.left_behind(obj, link, done)
+        if left is None:
+            return Result(requeue_after=RETRY_SECONDS)
+        await departures.release(observed, obj, left)
+        return Result()
+
+    async def _forget(self, key: Key) -> None:
+        uid = self._book.uid(key)
+        if uid:
+            await self._parts.forget(uid)
+        self._parts.upkeep.forget(key)
         self._book.forget(key)
         self._probes.forget(key)
         self._woken.discard(key)

@@ -28,6 +28,8 @@ from integration_hub.ports import (
 )
 from integration_hub.providers.probing import probe_call
 from integration_hub.providers.request import NoProbe, RequestProblem
+from integration_hub.reconcilers.departing import Revoked
+from integration_hub.reconcilers.rotating import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +57,13 @@ class Renewed:
     found: CredentialFacts | CredentialProblem
 
 
-Errand = Probed | Renewed
+Errand = Probed | Renewed | Turn | Revoked
 
 
 class ErrandMetrics(Protocol):
     """The figures of errands."""
 
     def observe_probe(self, kind: str, provider: str, outcome: str, seconds: float) -> None: ...
-
-    def count_refresh(self, result: str) -> None: ...
 
 
 class Errands:
@@ -88,13 +88,7 @@ class Errands:
 
     async def probe(self, link: Link, inputs: Inputs, *, asked: bool = False) -> Probed:
         """Send the provider's probe and sort the answer. `asked`: somebody wants to know now."""
-        purpose = Purpose.TEST if asked else Purpose.PROBE
-        request = probe_call(link, self._expressions, purpose=purpose)
-        if isinstance(request, RequestProblem | NoProbe):
-            why = request.message if isinstance(request, RequestProblem) else "there is nothing to ask for"
-            outcome = Outcome(Reason.CONFIG_INVALID, detail=why)
-        else:
-            outcome = outcome_of(await self._calls.call(link, request))
+        outcome = await self.try_out(link, Purpose.TEST if asked else Purpose.PROBE)
         self._metrics.observe_probe(
             INTEGRATION.kind, link.provider_label, outcome.reason.value, outcome.elapsed_seconds
         )
@@ -103,11 +97,17 @@ class Errands:
             self._health.record_health(HealthPoint(self._clock.now(), link.uid, outcome.success, took))
         return Probed(link.uid, inputs, outcome)
 
+    async def try_out(self, link: Link, purpose: Purpose) -> Outcome:
+        """The provider's probe with the credentials of this purpose."""
+        request = probe_call(link, self._expressions, purpose=purpose)
+        if isinstance(request, RequestProblem | NoProbe):
+            why = request.message if isinstance(request, RequestProblem) else "there is nothing to ask for"
+            return Outcome(Reason.CONFIG_INVALID, detail=why)
+        return outcome_of(await self._calls.call(link, request))
+
     async def refresh(self, link: Link) -> Renewed:
         """Obtain a newer token ahead of the present one's end."""
-        found = await self._credentials.refresh(link)
-        self._metrics.count_refresh(_result(found))
-        return Renewed(link.uid, found)
+        return Renewed(link.uid, await self._credentials.refresh(link))
 
 
 _TELLING = frozenset(
@@ -138,9 +138,3 @@ def outcome_of(answer: CallAnswer) -> Outcome:
         answer.elapsed_seconds,
         held=unsent,
     )
-
-
-def _result(found: CredentialFacts | CredentialProblem) -> str:
-    if isinstance(found, CredentialFacts):
-        return "success"
-    return "revoked" if found.reason is Reason.REAUTH_REQUIRED else "failed"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from integration_hub.api.integration import INTEGRATION
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
+from integration_hub.credentials.owned_secret import owned_name
 from integration_hub.domain.integration import BY_IDENTITY, identity, provider_key
 from integration_hub.ports import Json, Key
 from integration_hub.providers.linking import by_age, living_rivals
@@ -45,16 +46,11 @@ def _secrets(obj: Json) -> Iterator[str]:
     """The one it names, the one that the hub keeps for it, and the one for workloads."""
     spec, namespace = _parts(obj)
     credentials = spec.get("credentials") or {}
-    yield f"{namespace}/{owned_secret(obj['metadata']['name'])}"
+    yield f"{namespace}/{owned_name(obj['metadata']['name'])}"
     for reference, field in (("secretRef", "name"), ("project", "secretName")):
         name = (credentials.get(reference) or {}).get(field)
         if name:
             yield f"{namespace}/{name}"
-
-
-def owned_secret(integration: str) -> str:
-    """Name of the Secret that the hub keeps for an Integration."""
-    return f"intg-{integration}-hub"
 
 
 def _identities(obj: Json) -> Iterator[str]:

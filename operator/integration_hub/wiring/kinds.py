@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from integration_hub.adapters.kubernetes import KubernetesOwnedSecrets
 from integration_hub.api.integration import INTEGRATION
 from integration_hub.api.product_registration import PRODUCT_REGISTRATION
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
@@ -14,15 +15,20 @@ from integration_hub.metrics import Metrics
 from integration_hub.ports import Clock, Cluster, Egress, Entropy, Events, Key
 from integration_hub.reconcilers import integration_links, product_links
 from integration_hub.reconcilers.circuits import Circuits
+from integration_hub.reconcilers.consumers import Consumers
+from integration_hub.reconcilers.departing import Departures
 from integration_hub.reconcilers.heal_brake import Fleet, HealBrake
 from integration_hub.reconcilers.integration import IntegrationParts, IntegrationReconciler
 from integration_hub.reconcilers.integration_errands import Errands
 from integration_hub.reconcilers.integration_links import PROVIDER_KINDS, IntegrationLinks
+from integration_hub.reconcilers.integration_upkeep import Upkeep
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.product_healing import Healer
 from integration_hub.reconcilers.product_links import ProductLinks
 from integration_hub.reconcilers.product_registration import ProductReconciler
+from integration_hub.reconcilers.projecting import Projector
 from integration_hub.reconcilers.provider import ProviderReconciler
+from integration_hub.reconcilers.rotating import Rotation
 from integration_hub.reconcilers.vitals import Vitals
 from integration_hub.reconcilers.workloads import Workloads
 from integration_hub.runtime.cache import ObjectCache
@@ -122,6 +128,15 @@ class Kinds:
             controller.register(kind.kind, provider)
         store, credentials = shared.store, shared.credentials.source
         self._vitals = Vitals(store, parts.cache, parts.clock, controller.enqueue)
+        errands = Errands(
+            calls=shared.calls,
+            credentials=credentials,
+            expressions=shared.expressions,
+            health=store,
+            clock=parts.clock,
+            metrics=parts.metrics,
+        )
+        keeper = shared.credentials.keeper
         integrations = IntegrationReconciler(
             IntegrationParts(
                 cache=parts.cache,
@@ -129,14 +144,9 @@ class Kinds:
                 status=parts.status,
                 watch=parts.secrets_watch,
                 credentials=credentials,
-                errands=Errands(
-                    calls=shared.calls,
-                    credentials=credentials,
-                    expressions=shared.expressions,
-                    health=store,
-                    clock=parts.clock,
-                    metrics=parts.metrics,
-                ),
+                errands=errands,
+                upkeep=self._upkeep(errands),
+                departures=Departures(parts.cluster, parts.cache, keeper, parts.events, parts.clock),
                 probes=Probes(controller.enqueue),
                 circuits=Circuits(store),
                 vitals=self._vitals,
@@ -146,6 +156,7 @@ class Kinds:
                 metrics=parts.metrics,
                 consent=parts.consent,
                 connect_url=connect_page(parts.settings.public_url),
+                forget=self._forget,
             )
         )
         controller.register(INTEGRATION.kind, integrations)
@@ -158,6 +169,21 @@ class Kinds:
         for kind_name in PROVIDER_KINDS:
             controller.on_change(kind_name, links.users_of_provider)
         return integrations
+
+    def _upkeep(self, errands: Errands) -> Upkeep:
+        parts, keeper = self._parts, self._parts.shared.credentials.keeper
+        consumers = Consumers(parts.cluster, parts.clock)
+        owned = KubernetesOwnedSecrets(parts.cluster)
+        projector = Projector(owned, keeper, parts.shared.expressions, parts.clock)
+        rotation = Rotation(keeper, errands.try_out, consumers, parts.clock)
+        return Upkeep(projector, consumers, rotation, parts.events)
+
+    async def _forget(self, uid: str) -> None:
+        """An Integration is gone: drop what every room remembers of it."""
+        shared = self._parts.shared
+        shared.credentials.source.forget(uid)
+        shared.calls.forget(uid)
+        await shared.store.forget_integration(uid)
 
     def _wire_products(self) -> ProductReconciler:
         parts, links, controller = self._parts, self._product_links, self._parts.controller

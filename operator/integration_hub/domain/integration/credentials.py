@@ -166,10 +166,12 @@ def last_rotated(world: IntegrationWorld) -> datetime | None:
 
 
 def rotates_itself(world: IntegrationWorld) -> bool:
-    """Whether the hub can and may replace the key."""
+    """Whether the hub can and may replace the key, and can tell whether a new one works."""
     rotation, found = world.spec.credentials.rotation, world.credentials
+    declared = world.provider.examined.spec.probe if world.provider is not None else None
     return (
         rotation is not None
+        and (declared is not None or world.spec.health_check.path is not None)
         and rotation.strategy == "Auto"
         and isinstance(found, CredentialFacts)
         and found.rotatable
@@ -184,7 +186,8 @@ def rotation_step_wanted(world: IntegrationWorld) -> bool:
     if found.stage is not RotationStage.NONE:
         return True
     due = next_rotation(world)
-    return rotates_itself(world) and due is not None and due <= world.now
+    works = world.facts.streak.works and world.facts.probed == world.inputs
+    return rotates_itself(world) and works and due is not None and due <= world.now
 
 
 def seconds_until_next(world: IntegrationWorld) -> float | None:
@@ -236,9 +239,6 @@ def credentials_status(world: IntegrationWorld) -> dict[str, Json] | None:
     told["lastRotatedAt"] = _shown(last_rotated(world))
     told["nextRotationAt"] = _shown(due)
     told["rotationDue"] = True if due is not None and due <= world.now else None
-    if world.projected is not None:
-        project = world.spec.credentials.project if world.projected.holds else None
-        told["projectedSecret"] = project.secret_name if project is not None else None
     return {name: value for name, value in told.items() if value is not None}
 
 

@@ -89,6 +89,7 @@ class HealthFacts:
     refresh_failures: int = 0
     refresh_not_before: float = 0.0
     rotate_not_before: float = 0.0
+    rotate_tries: int = 0
     kept_version: str | None = None
 
     @classmethod
@@ -118,7 +119,8 @@ class HealthFacts:
     def refreshed(self, trouble: CredentialProblem | None, pace: Pace) -> HealthFacts:
         """After a try for a newer token: `trouble` is why it failed, if it did and may still succeed."""
         if trouble is None:
-            return replace(self, trouble=None, refresh_failures=0, refresh_not_before=0.0)
+            moment = pace.after(REFRESH_RETRY_SECONDS)
+            return replace(self, trouble=None, refresh_failures=0, refresh_not_before=moment)
         failures = self.refresh_failures + 1
         pause = min(REFRESH_RETRY_SECONDS * 2 ** min(failures - 1, 8), REFRESH_PAUSE_SECONDS)
         moment = pace.after(max(pause, trouble.retry_after or 0.0))

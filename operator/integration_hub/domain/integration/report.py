@@ -97,6 +97,7 @@ def report(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> Repo
         "credentials": credentials,
         "oauth": oauth_status(world, credentials),
         "acceptedProvider": _accepted_provider(world, made),
+        "binding": {"name": world.bound} if world.bound else None,
         "circuit": _circuit(world),
         "lastTest": _last_test(world, made, outcome),
         **_history(world, facts),

@@ -117,7 +117,8 @@ class IntegrationWorld(Basis):
     to them which no version tells. `secret_version` is the resourceVersion of the Secret that the spec
     names, by the watch: empty when there is none, None when unknown. `circuit` is None while calls go
     through; `failed_calls` is what the store counted since its creation, None if nobody
-    asked it yet; `projected` what came of the Secret for workloads, None on a look that did not touch it.
+    asked it yet; `projected` what came of the Secret for workloads, None on a look that did not touch it,
+    and `bound` the name of the one that there is.
     `tick` is monotonic seconds, `jitter` in [0, 1).
     """
 
@@ -133,6 +134,7 @@ class IntegrationWorld(Basis):
     anomaly: Anomaly | None = None
     failed_calls: int | None = None
     projected: Finding | None = None
+    bound: str = ""
     connect_url: str = ""
 
     @classmethod

@@ -261,6 +261,8 @@ class CallPipeline:
         if not isinstance(newer, CredentialProblem):
             return newer
         answer = told(journey, tried)
+        if newer.reason is answer.reason:
+            return answer  # nothing is newer: the far end's own words say more
         problem = Problem(code_of(newer.reason), newer.message, newer.retry_after)
         return replace(
             answer,
