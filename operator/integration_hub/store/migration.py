@@ -36,7 +36,7 @@ class Migration:
         """Its statements as this engine wants them."""
         own = _WORDS.sub(lambda found: found[2] if found[1] == engine else "", self.text)
         lines = [line for line in own.splitlines() if not line.startswith("--")]
-        return [part.strip() for part in "\n".join(lines).split(";\n") if part.strip()]
+        return [part.strip() for part in "\n".join([*lines, ""]).split(";\n") if part.strip()]
 
 
 def load_migrations() -> Sequence[Migration]:
@@ -45,7 +45,7 @@ def load_migrations() -> Sequence[Migration]:
     for file in files("integration_hub.store").joinpath("migrations").iterdir():
         matched = _FILE.fullmatch(file.name)
         if matched:
-            found.append(Migration(int(matched[1]), matched[2], file.read_text(encoding="utf-8") + "\n"))
+            found.append(Migration(int(matched[1]), matched[2], file.read_text(encoding="utf-8")))
     found.sort(key=lambda migration: migration.version)
     if [migration.version for migration in found] != list(range(1, len(found) + 1)):
         raise AssertionError("the migrations are not numbered 0001, 0002, …")

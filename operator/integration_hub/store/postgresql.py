@@ -264,9 +264,13 @@ class PostgresqlEngine:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _explain(self, error: BaseException, more: str = "") -> StoreError:
-        """What the database or the way to it says, without the password."""
+        """What the database or the way to it says, without the password and without data."""
         said = " ".join(str(error).split()) or type(error).__name__
-        if isinstance(error, TimeoutError):
+        if isinstance(error, asyncpg.DataError):
+            said = f"a value that it does not take ({type(error).__name__})"  # the message quotes it
+        elif isinstance(error, asyncpg.PostgresError):
+            said = error.message or said  # the details, left out here, quote rows
+        elif isinstance(error, TimeoutError):
             said = "no answer in time"
         kind = RefusedError if isinstance(error, _OFFENCES) else StoreError
         return kind(": ".join(part for part in (self._url.shown, more, self._url.hide(said)) if part))

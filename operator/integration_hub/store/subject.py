@@ -11,7 +11,7 @@ from integration_hub.store.limits import StoreLimits
 from integration_hub.store.recorder import Recorder
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Subject:
     """The parts of a store; each subject adds its methods. `bell` rings when there may be wakeups."""
 

@@ -66,7 +66,7 @@ def _postgresql(url: str) -> PostgresqlUrl:
     if not _SCHEMA.fullmatch(schema):
         raise StoreError(f"{schema!r} is no name of a schema: small letters, digits and _ only")
     rest = [(name, value) for name, value in options if name != "schema"]
-    dsn = parts._replace(query=urlencode(rest), fragment="").geturl()
+    dsn = f"{parts.scheme}://{parts.netloc}{parts.path}{'?' if rest else ''}{urlencode(rest)}"
     secrets = {password, unquote(password), dict(rest).get("password", "")} - {""}
     # A socket's folder stands in the options; a host may be missing altogether.
     host = parts.hostname or dict(rest).get("host", "") or "(default host)"
