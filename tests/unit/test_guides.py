@@ -68,7 +68,7 @@ def test_the_reasons_that_stop_healing_are_listed_in_the_order_in_which_they_are
 def test_every_metric_is_listed() -> None:
     listed = {cells[0].strip("`") for cells in rows("operations.md", "Metrics")}
     registry = CollectorRegistry()
-    Metrics(registry)
+    Metrics(registry).watch_pool(lambda: (0, 0))
     registry.register(
         RuntimeCollector(
             queue=lambda: QueueStats(0, 0, 0, 0, 0.0, 0, 0),
