@@ -12,12 +12,34 @@ import hub_chart
 import wrong_yaml
 from controlplane import ControlPlane
 from controlplane.api import ApiError
+from wrong_yaml import ABSENT
 
 DEFINITIONS = {
     document["spec"]["names"]["kind"]: document
     for document in yaml.safe_load_all((hub_chart.ROOT / "crds" / "crds.yaml").read_text())
 }
+_MODE = ("spec", "authModes", 0)
 COMPANIONS: dict[str, dict[tuple[str | int, ...], Any]] = {
+    "spec.authModes[0].jwt": {(*_MODE, "type"): "JWT_BEARER", (*_MODE, "jwt", "exchange"): "none"},
+    "spec.authModes[0].jwt.exchange": {(*_MODE, "jwt", "exchange"): "none"},
+    "spec.authModes[0].login": {(*_MODE, "type"): "TWO_STEP"},
+    "spec.authModes[0].aws": {(*_MODE, "type"): "AWS_SIGV4"},
+    "spec.batch": {("spec", "batch", "callsAt"): "calls"},
+    "spec.batch.callsParameter": {("spec", "batch", "callsAt"): ABSENT},
+    "spec.endpoints[0].document": {("spec", "endpoints", 0, "kind"): "graphql"},
+    "spec.endpoints[0].requestBody": {("spec", "endpoints", 0, "method"): "POST"},
+    "spec.entities[0]": {("spec", "entities", 0, "readPath"): "/"},
+    "spec.entities[0].endpoint": {("spec", "entities", 0, "readPath"): ABSENT},
+    "spec.widgets[0]": {("spec", "widgets", 0, "path"): "/"},
+    "spec.widgets[0].endpoint": {("spec", "widgets", 0, "path"): ABSENT},
+    "spec.endpoints[0].document": {("spec", "endpoints", 0, "kind"): "graphql"},
+    "spec.endpoints[0].requestBody": {("spec", "endpoints", 0, "method"): "POST"},
+    "spec.entities[0]": {("spec", "entities", 0, "readPath"): "/"},
+    "spec.entities[0].endpoint": {("spec", "entities", 0, "readPath"): None},
+    "spec.widgets[0]": {("spec", "widgets", 0, "path"): "/"},
+    "spec.widgets[0].endpoint": {("spec", "widgets", 0, "path"): None},
+    "spec.batch": {("spec", "batch", "callsAt"): "calls"},
+    "spec.batch.callsParameter": {("spec", "batch", "callsAt"): None},
     "spec.providerRef.namespace": {("spec", "providerRef", "kind"): "IntegrationProvider"},
     "spec.retry.maxDelayMilliseconds": {("spec", "retry", "baseDelayMilliseconds"): 10},
     "spec.sync.auto": {("spec", "sync", "schedule"): "30m"},

@@ -30,10 +30,15 @@ class Case:
     right: Schema
 
 
+ABSENT = object()
+"""A companion that must not stand there."""
+
+
 def cases(definition: Schema, companions: Mapping[str, Mapping[Path, Any]]) -> Iterator[Case]:
     """Every case of a CRD's first version.
 
-    `companions`: field to what has to stand beside it for it to be right, where a rule ties fields together.
+    `companions`: field to what has to stand beside it for it to be right, where a rule ties fields together;
+    ABSENT for what must not stand there.
     """
     schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     whole = {
@@ -52,7 +57,7 @@ def _of(
     """Cases of the value at `path` and of all below it; `whole` is right and holds that value."""
     field = _text(path)
     for where, companion in companions.get(field, {}).items():
-        whole = _with(whole, where, companion)
+        whole = _without(whole, where) if companion is ABSENT else _with(whole, where, companion)
     for name, value in _wrong_values(schema):
         yield Case(f"{field}: {name}", field, _with(whole, path, value), whole)
     for name in schema.get("required", ()):
