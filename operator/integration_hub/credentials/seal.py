@@ -46,8 +46,8 @@ class KeyRing:
         """From hexadecimal text, 32 bytes each: the present key, then older ones."""
         keys: dict[str, bytes] = {}
         for position, text in enumerate((key, *old_keys)):
+            which = f"old key {position}" if position else "the key"
             if not _KEY.fullmatch(text.strip()):
-                which = f"old key {position}" if position else "the key"
                 return KeyProblem(f"{which} is not 64 hexadecimal characters (32 bytes): {_WAY_OUT}")
             value = bytes.fromhex(text.strip())
             if len(set(value)) == 1:
