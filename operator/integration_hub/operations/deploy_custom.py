@@ -162,6 +162,11 @@ def _draft(custom: CustomIntegration, asked: DeployInput) -> IntegrationDraft | 
         )
     spec: dict[str, Json] = {"description": custom.description, **settings.changes()}
     if asked.auth_type is not None:
+        if all(mode.type is not asked.auth_type for mode in custom.spec.auth_modes):
+            offered = ", ".join(mode.type.value for mode in custom.spec.auth_modes)
+            return Problem(
+                ErrorCode.INVALID_CONFIGURATION, f"credentials.type: {custom.name} is connected by {offered}"
+            )
         spec["authType"] = asked.auth_type.value
     if asked.name:
         spec["instance"] = naming.object_name(asked.name)

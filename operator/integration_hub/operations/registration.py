@@ -73,6 +73,8 @@ class Registration:
         settings = _sorted(asked.configuration, self._declared(asked.namespace, asked.provider))
         if isinstance(settings, Problem):
             return settings
+        if settings.auto_sync and settings.schedule is None:
+            return _NO_INTERVAL
         spec: dict[str, Json] = {"instance": naming.object_name(asked.name), **settings.changes()}
         if asked.description:
             spec["description"] = asked.description
@@ -93,10 +95,16 @@ class Registration:
             return settings
         named = {"displayName": asked.name, "description": asked.description}
         renamed = {name: value for name, value in named.items() if value is not None}
+
+        def change(spec: dict[str, Json]) -> dict[str, Json] | Problem:
+            changed = {**settings.onto(spec), **renamed}
+            sync = changed.get("sync") or {}
+            return _NO_INTERVAL if sync.get("auto") and not sync.get("schedule") else changed
+
         edit = EditInput(
             namespace=asked.namespace,
             integration=asked.integration,
-            change=lambda spec: {**settings.onto(spec), **renamed},
+            change=change,
             credentials=asked.credentials,
             force=asked.force,
             trail=asked.trail,
@@ -117,6 +125,11 @@ class Registration:
         schema = known.examined.config_schema if known is not None else None
         properties = schema.schema.get("properties") if schema is not None else None
         return tuple(properties) if isinstance(properties, Mapping) else ()
+
+
+_NO_INTERVAL = Problem(
+    ErrorCode.INVALID_CONFIGURATION, "configuration.autoSync: needs syncInterval, such as 30 (minutes)"
+)
 
 
 def _sorted(flat: Mapping[str, Json], declared: Collection[str]) -> Settings | Problem:
