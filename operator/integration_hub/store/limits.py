@@ -15,10 +15,10 @@ class StoreLimits:
     no tenant can push out another's.
     """
 
-    call_days: float = 7
+    call_days: float = 14
     call_rows: int = 1_000_000
     call_bytes: int = 1024 * MIB
-    audit_days: float = 90
+    audit_days: float = 365
     audit_rows: int = 1_000_000
     audit_bytes: int = 512 * MIB
     minute_hours: float = 48
