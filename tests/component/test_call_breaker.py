@@ -153,7 +153,7 @@ def test_answers_of_a_far_end_that_works_do_not_open_it() -> None:
     async def story(clock: VirtualClock) -> None:
         answers = [reply(404), reply(403), reply(429), reply(302), reply(400)] * 4
         scene, egress = on(clock, *answers)
-        await fail(scene, 20)
+        await fail(scene, 20, wait_seconds=2)
         assert scene.calls.breaker(LINK.uid).state == "closed"
         assert len(egress.sent_at) == 20
 

@@ -142,6 +142,18 @@ def test_quiet_that_was_asked_for_is_kept_by_all_who_use_the_account(answer: Any
     run_virtual(story)
 
 
+def test_a_rate_limit_of_unknown_length_gives_a_moment_of_quiet() -> None:
+    async def story(clock: VirtualClock) -> None:
+        scene, egress = on(clock, reply(429), reply(200))
+        free = link()
+        await scene.calls.call(free, get())
+        assert (await scene.calls.call(free, get())).retry_after == pytest.approx(1, abs=0.01)
+        assert (await scene.calls.call(free, get(wait_seconds=1.5))).success
+        assert len(egress.sent_at) == 2
+
+    run_virtual(story)
+
+
 def test_quiet_survives_a_restart() -> None:
     async def story(clock: VirtualClock) -> None:
         scene, egress = on(clock, reply(429, retry_after="600"), reply(200))

@@ -261,7 +261,7 @@ async def test_a_body_that_stops_moving_is_given_up(end: FarEnd, on: Stage) -> N
         return response
 
     end.answer = stall
-    stream = await opened(on, end.link(), get("/stall", timeout_seconds=0.3))
+    stream = await opened(on, end.link(), get("/stall", timeout_seconds=2))
     with pytest.raises(StreamBrokenError, match=r"nothing more came from vendor\.example\.com"):
         await taken(stream)
     release.set()
@@ -270,16 +270,16 @@ async def test_a_body_that_stops_moving_is_given_up(end: FarEnd, on: Stage) -> N
 
 async def test_an_upload_that_goes_on_is_no_timeout(end: FarEnd, on: Stage) -> None:
     async def slow() -> AsyncIterator[bytes]:
-        for _ in range(8):
+        for _ in range(12):
             yield b"x"
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.25)
 
     async def take(request: web.Request) -> web.StreamResponse:
         return web.Response(text=str(len(await request.read())))
 
     end.answer = take
-    stream = await opened(on, end.link(), post("/upload", timeout_seconds=0.8), slow())
-    assert await taken(stream) == b"8"
+    stream = await opened(on, end.link(), post("/upload", timeout_seconds=2), slow())
+    assert await taken(stream) == b"12"
 
 
 async def test_a_failure_is_told_whole_with_its_body(end: FarEnd, on: Stage) -> None:

@@ -29,7 +29,7 @@ def server() -> Iterator[ValkeyServer]:
 async def cache_of(
     server: ValkeyServer, key: bytes = KEY, rest_seconds: float = 0.0
 ) -> AsyncIterator[RedisCache]:
-    cache = RedisCache(server.url, key, timeout_seconds=2.0, rest_seconds=rest_seconds)
+    cache = RedisCache(server.url, key, timeout_seconds=15.0, rest_seconds=rest_seconds)
     try:
         yield cache
     finally:

@@ -51,6 +51,8 @@ from integration_hub.providers.request import RequestProblem
 STUBBORN_SECONDS = 60.0
 """Where renewed credentials were called expired as well, no others are asked for so long."""
 LEASE_GRACE_SECONDS = 5.0
+UNTOLD_QUIET_SECONDS = 1.0
+"""A far end that asks for fewer calls and does not say for how long: others must not go on meanwhile."""
 _REMEMBERED = 10_000
 _HOLDING = frozenset({Reason.RATE_LIMITED, Reason.UPSTREAM_ERROR})
 
@@ -275,6 +277,8 @@ class CallPipeline:
     async def _respect(self, link: Link, outcome: Outcome, headers: Mapping[str, str]) -> None:
         """Keep the quiet that the far end asked for, in words or by having no calls left."""
         asked = (outcome.retry_after or 0.0) if outcome.reason in _HOLDING else 0.0
+        if outcome.reason is Reason.RATE_LIMITED and outcome.retry_after is None:
+            asked = UNTOLD_QUIET_SECONDS
         names = link.provider.rate_limit_headers
         if names is not None:
             asked = max(asked, exhausted_for(names, headers, self._clock.now().timestamp()))
