@@ -46,6 +46,7 @@ class HubKeeper:
         problem = done if isinstance(done, CredentialProblem) else None
         self.usage.tell(integration, caller, "store", "failed" if problem else "allowed")
         self.source.forget(uid)
+        self.reading.changed(uid)
         return problem
 
     # ------------------------------------------------------------------ ports.CredentialKeeper

@@ -65,6 +65,7 @@ class _Memory:
     """An answer with all that it rests on: the definitions, what the watch said then, what was read."""
 
     definitions: tuple[int, str, int]
+    names: tuple[str, str]
     watched: tuple[_Version, _Version]
     read: tuple[_Version, _Version]
     at: float
@@ -91,6 +92,7 @@ class Reading:
         self._clock = clock
         self._remember = remember
         self._memory: OrderedDict[str, _Memory] = OrderedDict()
+        self._written: OrderedDict[str, None] = OrderedDict()
         self._flights: Flights[View | CredentialProblem] = Flights()
 
     def warm(self, link: Link) -> View | None:
@@ -117,35 +119,42 @@ class Reading:
             known.view = replace(known.view, kept=kept)
             known.read = known.read[0], _version_of(kept)
 
+    def changed(self, uid: str) -> None:
+        """The owned Secret was written: read it again, whatever the watch says of it yet."""
+        self._memory.pop(uid, None)
+        self._written[uid] = None
+        while len(self._written) > self._remember:
+            self._written.popitem(last=False)
+
     def forget(self, uid: str) -> None:
         self._memory.pop(uid, None)
+        self._written.pop(uid, None)
 
     # ------------------------------------------------------------------ inside
 
     def _still(self, link: Link, known: _Memory) -> bool:
         if known.definitions != _definitions(link):
             return False
-        for now, then, read in zip(self._watch(link), known.watched, known.read, strict=True):
+        for place, name in enumerate(known.names):
+            now = self._versions.version(link.namespace, name) if name else "missing"
             if now == "unknown":
                 if self._clock.monotonic() - known.at > UNWATCHED_SECONDS:
                     return False
-            elif now not in (then, read):
+            elif now not in (known.watched[place], known.read[place]):
                 return False
         return True
 
-    def _watch(self, link: Link) -> tuple[_Version, _Version]:
-        reference = link.spec.credentials.secret_ref
-        owned = self._versions.version(link.namespace, Owner.of(link).secret_name)
-        if reference is None:
-            return "missing", owned
-        return self._versions.version(link.namespace, reference.name), owned
+    def _watch(self, link: Link, names: tuple[str, str]) -> tuple[_Version, _Version]:
+        named, owned = (self._versions.version(link.namespace, each) if each else "missing" for each in names)
+        return named, owned
 
     async def _read(self, link: Link, *, tolerant: bool) -> View | CredentialProblem:
-        watched = self._watch(link)
+        names = _names(link)
+        watched = self._watch(link, names)
         try:
             source = await self._source(link)
             # Most connections have no Secret of the hub's, and the watch knows: one request less for each.
-            absent = tolerant and watched[1] == "missing"
+            absent = tolerant and watched[1] == "missing" and link.uid not in self._written
             kept = Kept() if absent else await self._book.load(Owner.of(link))
         except ApiError as error:
             known = self._memory.get(link.uid)
@@ -160,7 +169,7 @@ class Reading:
         view = self._judge(link, source, kept)
         read = _version_of(source), _version_of(kept if isinstance(kept, Kept) else None)
         self._memory[link.uid] = _Memory(
-            _definitions(link), watched, read, self._clock.monotonic(), self._same(link, view)
+            _definitions(link), names, watched, read, self._clock.monotonic(), self._same(link, view)
         )
         self._memory.move_to_end(link.uid)
         if len(self._memory) > self._remember:
@@ -276,6 +285,12 @@ def _invalid(name: str, key: str, problem: str) -> CredentialProblem:
     return CredentialProblem(
         Reason.SECRET_KEY_INVALID, f"Key {key} of Secret {name} cannot be used: {problem}."
     )
+
+
+def _names(link: Link) -> tuple[str, str]:
+    """The Secret that the spec names, empty if it names none, and the hub's own."""
+    reference = link.spec.credentials.secret_ref
+    return reference.name if reference is not None else "", Owner.of(link).secret_name
 
 
 def _definitions(link: Link) -> tuple[int, str, int]:

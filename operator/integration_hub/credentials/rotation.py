@@ -158,7 +158,7 @@ class KeySteps:
         done = await self.book.change(Owner.of(link), alter)
         if isinstance(done, CredentialProblem):
             return done
-        self.reading.forget(link.uid)
+        self.reading.changed(link.uid)
         return None
 
     async def _made(

@@ -281,7 +281,7 @@ class HubCredentials:
         if isinstance(done, CredentialProblem):
             return done
         self._ready.pop(link.uid, None)
-        self._reading.learn(link, done)
+        self._reading.changed(link.uid)
         return None
 
     # ------------------------------------------------------------------ facts
@@ -295,7 +295,7 @@ class HubCredentials:
             version=view.version,
             secret_version=view.secret_version,
             rotated_at=kept.rotated_at,
-            refresh_at=now if kept.stale else None,
+            stale=kept.stale,
             sealed=bool(kept.uid) and kept.sealed,
             rotatable=link.mode.rotation is not None and writable,
             stage=kept.rotation.stage if kept.rotation is not None else RotationStage.NONE,
@@ -323,7 +323,7 @@ class HubCredentials:
                 return self._holder.spent(link, held)
             if pause is not None:
                 return pause.problem
-        due = facts.refresh_at or (now if not held.works(now) else held.refresh_at)
+        due = now if not held.works(now) else held.refresh_at
         if pause is not None and due is not None and due <= now:
             due = now + timedelta(seconds=max(pause.until - self._clock.monotonic(), 0.0))
         oauth = link.provider.oauth

@@ -66,7 +66,8 @@ class CredentialFacts:
     are due, None where nothing is ever refreshed; in the past where a first token has yet to be
     obtained. `rotated_at`: since when the present key or grant is in use. `rotatable`: whether the
     provider declares how, and the hub may write the result. `revocable`: whether the hub holds a grant
-    that must be ended at the far end when the Integration goes.
+    that must be ended at the far end when the Integration goes. `stale`: what is kept was sealed with an
+    old key; `refresh` seals it anew.
     """
 
     version: str = ""
@@ -77,6 +78,7 @@ class CredentialFacts:
     sealed: bool = False
     rotatable: bool = False
     revocable: bool = False
+    stale: bool = False
     stage: RotationStage = RotationStage.NONE
     account_id: str = ""
 
