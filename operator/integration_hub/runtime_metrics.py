@@ -1,4 +1,4 @@
-"""How the machinery is, read anew for each scrape: queue, feed, cache, event loop.
+"""How the machinery is, read anew for each scrape: queue, feed, cache, event loop, store.
 
 The rooms count for themselves; nothing here is on the path of an event or a reconcile.
 """
@@ -42,6 +42,21 @@ class FeedView(Protocol):
     def events(self) -> int: ...
 
 
+class StoreView(Protocol):
+    """`store.StoreStats` is one."""
+
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def written(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def flush_seconds(self) -> float: ...
+    @property
+    def database_bytes(self) -> int: ...
+
+
 class RuntimeCollector(Collector):
     """Figures of the runtime. The callables are asked once per scrape and must be cheap."""
 
@@ -53,12 +68,14 @@ class RuntimeCollector(Collector):
         objects: Callable[[], Mapping[str, int]],
         cache_lag: Callable[[], float | None],
         loop_lag: Callable[[], float],
+        store: Callable[[], StoreView] | None = None,
     ) -> None:
         self._queue = queue
         self._feed = feed
         self._objects = objects
         self._cache_lag = cache_lag
         self._loop_lag = loop_lag
+        self._store = store
 
     def collect(self) -> Iterable[Metric]:
         yield from self._of_the_queue()
@@ -79,6 +96,8 @@ class RuntimeCollector(Collector):
             "How late the event loop came to its work, at worst in the last minute.",
             self._loop_lag(),
         )
+        if self._store is not None:
+            yield from _of_the_store(self._store())
 
     def _of_the_queue(self) -> Iterable[Metric]:
         queue = self._queue()
@@ -111,6 +130,22 @@ class RuntimeCollector(Collector):
         )
         yield _counter("integration_hub_feed_restarts", "Times the feed was started again.", feed.restarts)
         yield _counter("integration_hub_feed_events", "Events that the feed brought.", feed.events)
+
+
+def _of_the_store(store: StoreView) -> Iterable[Metric]:
+    yield from _gauge(
+        "integration_hub_store_waiting_records", "Records that are not written yet.", store.waiting
+    )
+    yield _counter("integration_hub_store_records", "Records that were written.", store.written)
+    yield _counter(
+        "integration_hub_store_dropped_records",
+        "Records for which there was no room while the database was away.",
+        store.dropped,
+    )
+    yield from _gauge(
+        "integration_hub_store_flush_seconds", "How long the last batch of records took.", store.flush_seconds
+    )
+    yield from _gauge("integration_hub_store_bytes", "Size of the database.", store.database_bytes)
 
 
 def _gauge(name: str, documentation: str, value: float | None) -> Iterable[Metric]:

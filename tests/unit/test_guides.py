@@ -16,6 +16,7 @@ from integration_hub.metrics import Metrics
 from integration_hub.runtime.queue import QueueStats
 from integration_hub.runtime_metrics import RuntimeCollector
 from integration_hub.settings import Settings
+from integration_hub.store import StoreStats
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ROOT / "docs" / "guides"
@@ -76,6 +77,7 @@ def test_every_metric_is_listed() -> None:
             objects=dict,
             cache_lag=lambda: None,
             loop_lag=lambda: 0.0,
+            store=lambda: StoreStats("sqlite", 0, 0, 0, 0.0, 0),
         )
     )
     there = set()

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from integration_hub.handlers.feed import FeedState
 from integration_hub.runtime.queue import QueueStats
 from integration_hub.runtime_metrics import RuntimeCollector
+from integration_hub.store import StoreStats
 
 
 class Machinery:
@@ -33,6 +34,7 @@ class Machinery:
                 objects=lambda: {"Integration": 7, "ProductRegistration": 0},
                 cache_lag=lambda: self.lag,
                 loop_lag=lambda: 0.25,
+                store=lambda: StoreStats("sqlite", 3, 40, 2, 0.125, 8_192),
             )
         )
 
@@ -56,6 +58,11 @@ def test_every_figure_is_told() -> None:
         'cached_objects{kind="Integration"} 7.0',
         'cached_objects{kind="ProductRegistration"} 0.0',
         "event_loop_lag_seconds 0.25",
+        "store_waiting_records 3.0",
+        "store_records_total 40.0",
+        "store_dropped_records_total 2.0",
+        "store_flush_seconds 0.125",
+        "store_bytes 8192.0",
     }
 
 

@@ -264,6 +264,7 @@ class Hub:
                 objects=lambda: {kind.kind: self._cache.count(kind.kind) for kind in KINDS},
                 cache_lag=lambda: self._relist.state().lag_seconds,
                 loop_lag=self._loop_lag.worst,
+                store=self._shared.store.stats,
             )
         )
         self._probes = ProbeServer(
