@@ -50,6 +50,9 @@ __all__ = [
 
 TEST_REQUESTED = f"{GROUP}/test-requested"
 """Annotation that asks for a connection test now; any value that is not in status.lastTest yet."""
+ROTATION_REQUESTED = f"{GROUP}/rotation-requested"
+"""Annotation that asks for new credentials: the moment (RFC 3339) since which they are wanted. It is met once
+status.credentials.lastRotatedAt is not before it."""
 SKIP_CLEANUP = f"{GROUP}/skip-cleanup"
 """Annotation of an object that is to go without anything outside being undone, if it is `true`."""
 RESTART_ON = f"{GROUP}/restart-on-rotation"

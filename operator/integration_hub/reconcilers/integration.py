@@ -14,7 +14,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from integration_hub.api.conditions import READY
-from integration_hub.api.integration import INTEGRATION, TEST_REQUESTED, IntegrationSpec
+from integration_hub.api.integration import INTEGRATION, ROTATION_REQUESTED, TEST_REQUESTED, IntegrationSpec
 from integration_hub.api.reasons import Reason
 from integration_hub.credentials.owned_secret import owned_name
 from integration_hub.domain import conditions
@@ -183,6 +183,7 @@ class IntegrationReconciler:
             failed_calls=parts.vitals.failed(basis.uid),
             bound=(basis.previous.get("binding") or {}).get("name", ""),
             connect_url=parts.connect_url(basis.namespace, basis.name),
+            rotation_requested=annotations.get(ROTATION_REQUESTED, ""),
         )
 
     def _projected_version(self, spec: IntegrationSpec, namespace: str) -> str | None:

@@ -15,7 +15,7 @@ from integration_hub.api.kinds import KINDS
 from integration_hub.cli import main
 from integration_hub.cli.api_server import GROUP_PATH, INTEGRATIONS, OWN_PROVIDERS, PRODUCTS, PROVIDERS
 from integration_hub.cli.commands import completion
-from integration_hub.cli.commands.integration import TEST_REQUESTED
+from integration_hub.cli.commands.integration import ROTATION_REQUESTED, TEST_REQUESTED
 from integration_hub.cli.tree import VERBS
 
 HEAVY = (
@@ -87,6 +87,7 @@ def test_paths_and_marks_are_those_of_the_kinds() -> None:
     assert {INTEGRATIONS, OWN_PROVIDERS, PRODUCTS, PROVIDERS} == plurals
     assert f"/apis/{KINDS[0].group}/{KINDS[0].version}" == GROUP_PATH
     assert kind.TEST_REQUESTED == TEST_REQUESTED
+    assert kind.ROTATION_REQUESTED == ROTATION_REQUESTED
 
 
 @pytest.mark.parametrize("shell", completion.SHELLS)

@@ -15,6 +15,8 @@ from integration_hub.cli.session import Session
 Json = Any
 TEST_REQUESTED = "integrationhub.io/test-requested"
 ROTATION_REQUESTED = "integrationhub.io/rotation-requested"
+BY_HAND = "put the new ones in place"
+"""In the message of RotationDue where the hub cannot replace the credentials itself."""
 GITOPS = (
     ("argocd.argoproj.io/instance", "Argo CD"),
     ("argocd.argoproj.io/tracking-id", "Argo CD"),
@@ -129,8 +131,9 @@ def condition(status: Json, kind: str = "Ready") -> Json:
 
 
 def _rotation_trouble(status: Json) -> str | None:
-    told = condition(status, "RotationDue")
-    return str(told["message"]) if told.get("status") == "True" else None
+    """That the hub cannot do it; None while it may still be at it."""
+    message = str(condition(status, "RotationDue").get("message") or "")
+    return message if BY_HAND in message else None
 
 
 def _print(found: list[Json], form: str, *, single: bool) -> None:

@@ -88,10 +88,11 @@ def rotation_due(world: IntegrationWorld) -> Finding | None:
     due = next_rotation(world)
     if due is None or world.now < due:
         return None
-    age = world.spec.credentials.rotation
     how = "The hub replaces them." if rotates_itself(world) else "Replace them and put the new ones in place."
-    interval = age.interval if age is not None else ""
-    return holds(Reason.ROTATION_DUE, f"The credentials have been in use for more than {interval}. {how}")
+    age = world.spec.credentials.rotation
+    if age is None or rotation_asked(world) == due:
+        return holds(Reason.ROTATION_DUE, f"Other credentials were asked for. {how}")
+    return holds(Reason.ROTATION_DUE, f"The credentials have been in use for more than {age.interval}. {how}")
 
 
 def _problem(world: IntegrationWorld, problem: CredentialProblem) -> Finding:
@@ -147,11 +148,23 @@ def refresh_look(world: IntegrationWorld) -> bool:
 def next_rotation(world: IntegrationWorld) -> datetime | None:
     """When the credentials are due for replacement; None where no rotation is asked for."""
     rotation = world.spec.credentials.rotation
-    if rotation is None or not world.needs_credentials:
+    if not world.needs_credentials:
+        return None
+    begun = last_rotated(world) or (datetime.fromisoformat(world.created) if world.created else world.now)
+    aged = begun + timedelta(seconds=seconds_of(rotation.interval)) if rotation is not None else None
+    asked = rotation_asked(world)
+    return min((each for each in (aged, asked) if each is not None), default=None)
+
+
+def rotation_asked(world: IntegrationWorld) -> datetime | None:
+    """Since when somebody wants other credentials than those in use; None where nobody does."""
+    try:
+        asked = datetime.fromisoformat(world.rotation_requested)
+    except ValueError:
         return None
     since = last_rotated(world)
-    begun = since or (datetime.fromisoformat(world.created) if world.created else world.now)
-    return begun + timedelta(seconds=seconds_of(rotation.interval))
+    unmet = asked.tzinfo is not None and (since is None or since < asked.replace(microsecond=0))
+    return asked if unmet and world.needs_credentials else None
 
 
 def last_rotated(world: IntegrationWorld) -> datetime | None:
@@ -170,9 +183,8 @@ def rotates_itself(world: IntegrationWorld) -> bool:
     rotation, found = world.spec.credentials.rotation, world.credentials
     declared = world.provider.examined.spec.probe if world.provider is not None else None
     return (
-        rotation is not None
+        (rotation_asked(world) is not None or (rotation is not None and rotation.strategy == "Auto"))
         and (declared is not None or world.spec.health_check.path is not None)
-        and rotation.strategy == "Auto"
         and isinstance(found, CredentialFacts)
         and found.rotatable
     )

@@ -136,6 +136,7 @@ class IntegrationWorld(Basis):
     projected: Finding | None = None
     bound: str = ""
     connect_url: str = ""
+    rotation_requested: str = ""
 
     @classmethod
     def on(cls, basis: Basis, **rest: Any) -> Self:
