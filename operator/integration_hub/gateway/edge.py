@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from integration_hub.api.errors import ErrorCode
 from integration_hub.gateway.errors import BrokenOff, ErrorAnswers
 from integration_hub.gateway.parts import GatewayMetrics
-from integration_hub.gateway.visit import Visit, begin
+from integration_hub.gateway.visit import PeerGoneError, Visit, begin
 from integration_hub.ports import Clock, Entropy, Problem
 
 CORRELATION_ID = "X-Correlation-Id"
@@ -67,7 +67,7 @@ class Edge:
         with structlog.contextvars.bound_contextvars(correlation_id=visit.correlation_id):
             try:
                 await self._app(scope, receive, finish)
-            except ClientDisconnect:
+            except (ClientDisconnect, PeerGoneError):
                 _log.debug("A caller went away in the middle of a request")
             except BrokenOff as cut:
                 # Left unfinished: the server closes the connection.

@@ -18,12 +18,13 @@ from typing import Any, Self
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from integration_hub.api.errors import ErrorCode
 from integration_hub.api.meta import format_time
+from integration_hub.gateway.visit import PeerGoneError
 from integration_hub.ports import Clock
 
 _BACKLOG = 1024
@@ -53,7 +54,7 @@ class GatewayServer:
         self.host, self.port = listener.getsockname()[:2]
         """The address in use (of interest where port 0 was asked for)."""
         config = uvicorn.Config(
-            app,
+            _until_gone(app),
             http=_protocol(clock, limits),
             loop="none",
             ws="none",
@@ -94,7 +95,9 @@ class GatewayServer:
             await asyncio.shield(serving)
         except asyncio.CancelledError:
             self.stop()
-            await serving
+            while not serving.done():  # within drain_seconds, however often we are told to hurry
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.shield(serving)
             raise
 
     def stop(self) -> None:
@@ -104,6 +107,25 @@ class GatewayServer:
     def close(self) -> None:
         """Give the port back, for a server that never ran."""
         self._listener.close()
+
+
+def _until_gone(app: ASGIApp) -> ASGIApp:
+    """The application, told when it sends to a peer that is gone: an OSError, as ASGI 2.4 wants it.
+
+    uvicorn drops what is sent then, and an answer of any length would be made up to its end for nobody.
+    """
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        cycle = getattr(send, "__self__", None)
+
+        async def checked(message: Message) -> None:
+            if getattr(cycle, "disconnected", False):
+                raise PeerGoneError
+            await send(message)
+
+        await app(scope, receive, checked)
+
+    return guarded
 
 
 class _Quiet(uvicorn.Server):

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _KEY = "integration_hub.visit"
 
 
+class PeerGoneError(ConnectionResetError):
+    """An answer was sent to a peer that had hung up. No bug, and nobody is left to be told."""
+
+
 @dataclass(slots=True)
 class Visit:
     """`address` is the client's, behind proxies that are trusted; `caller` is set by identity."""
