@@ -40,7 +40,7 @@ from integration_hub.operations.statistics import ReadStatistics
 from integration_hub.operations.stream import ExecuteStream
 from integration_hub.operations.try_connection import TryConnection
 from integration_hub.operations.widget import ReadWidget
-from integration_hub.ports import Json, Key
+from integration_hub.ports import Calls, Json, Key
 from integration_hub.providers.linking import Linker
 from integration_hub.providers.reading import ProviderReader
 from integration_hub.reconcilers.integration_links import declare_indexes
@@ -123,11 +123,13 @@ class GatewayStage:
     `client` is at `address`, as the gateway sees it; `at` makes one elsewhere.
     """
 
-    def __init__(self, limits: GatewayLimits | None = None) -> None:
+    def __init__(self, limits: GatewayLimits | None = None, *, through: Calls | None = None) -> None:
+        """`through`: what calls go through, in place of `calls`, which remembers and sends nothing."""
         self.figures = MemoryFigures()
         self.clock = StillClock()
         self.store = MemoryStore(self.clock)
         self.calls = MemoryCalls()
+        calls = through or self.calls
         self.cluster = MemoryCluster()
         self.intake = MemoryIntake()
         self.authenticator = MemoryAuthenticator()
@@ -143,7 +145,7 @@ class GatewayStage:
         linker = Linker(self.cache, reader, expressions, self.clock)
         admission = Admission(self.authorizer, self.store, self.clock)
         integrations = Integrations(self.cache, admission, linker)
-        one_call = OneCall(self.calls, expressions)
+        one_call = OneCall(calls, expressions)
         providers = Providers(self.cache, reader, admission)
         finder = FindIntegrations(integrations, admission, reader)
         judge = Judge(providers, linker)
@@ -185,7 +187,7 @@ class GatewayStage:
             try_connection=TryConnection(
                 integrations=integrations,
                 linker=linker,
-                calls=self.calls,
+                calls=calls,
                 expressions=expressions,
                 health=self.store,
                 reports=health,
@@ -193,10 +195,10 @@ class GatewayStage:
                 clock=self.clock,
             ),
             execute=Execute(integrations, one_call),
-            batch=ExecuteBatch(integrations, one_call, self.calls, expressions, self.clock),
-            stream=ExecuteStream(integrations, self.calls),
-            forget_answers=ForgetAnswers(integrations, self.calls),
-            widget=ReadWidget(integrations, self.calls, expressions),
+            batch=ExecuteBatch(integrations, one_call, calls, expressions, self.clock),
+            stream=ExecuteStream(integrations, calls),
+            forget_answers=ForgetAnswers(integrations, calls),
+            widget=ReadWidget(integrations, calls, expressions),
             health=health,
             metrics=ReadMetrics(integrations, self.store, self.clock),
             logs=ReadLogs(integrations, self.store),

@@ -39,6 +39,8 @@ class MemoryCalls:
         self.bodies: list[bytes] = []
         self.opened: list[MemoryStream] = []
         self.chunks: tuple[bytes | Exception, ...] = (b"one", b"two")
+        self.stream_whole = False
+        """Whether even a streamed call is answered whole, as failures are."""
         self.under_way = self.most_under_way = 0
         self._kept: dict[tuple[str, int, str, str], CallAnswer] = {}
 
@@ -68,7 +70,7 @@ class MemoryCalls:
         taken = [chunk async for chunk in body] if body is not None else []
         self.bodies.append(b"".join(taken))
         answer = self.behave(request)
-        if answer.status == 0:
+        if answer.status == 0 or self.stream_whole:
             return answer
         stream = MemoryStream(answer.status, answer.headers, self.chunks)
         self.opened.append(stream)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from integration_hub.api.errors import ErrorCode
 from integration_hub.domain.call import METHODS, check_headers, check_path
@@ -11,6 +12,9 @@ from integration_hub.operations.execute import CALL
 from integration_hub.operations.integrations import Integrations
 from integration_hub.operations.trail import NO_TRAIL, Trail
 from integration_hub.ports import CallAnswer, Caller, CallRequest, Calls, CallStream, Problem
+
+TRUNCATED = "x-upstream-truncated"
+"""Header of an answer of which only the beginning is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +65,29 @@ class ExecuteStream:
         opened = await self._calls.stream(link, request, asked.body)
         if not isinstance(opened, CallAnswer):
             return opened
+        if opened.status:
+            return WholeAnswer(opened)
         return opened.problem or Problem(ErrorCode.INTERNAL_ERROR, "The call came to nothing.")
+
+
+class WholeAnswer:
+    """`ports.CallStream` of an answer that was read to be judged: a failure's, cut where it was too long."""
+
+    def __init__(self, answer: CallAnswer) -> None:
+        self._answer = answer
+        self.status = answer.status
+        self.headers = dict(answer.headers)
+        if answer.truncated:
+            self.headers.pop("content-length", None)
+            self.headers[TRUNCATED] = "true"
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """See `ports.CallStream.chunks`."""
+        if self._answer.body:
+            yield self._answer.body
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        """Nothing is held."""

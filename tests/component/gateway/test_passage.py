@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from starlette.types import Message, Scope
@@ -81,9 +82,22 @@ async def test_what_is_between_the_caller_and_the_hub_stays_there() -> None:
 
 async def test_a_failure_of_the_far_end_is_passed_on_as_its_answer() -> None:
     async with ready() as stage:
-        stage.calls.behave = lambda _: said(404, {})
+        stage.calls.stream_whole = True
+        stage.calls.behave = lambda _: said(404, {"message": "Not Found"})
         answer = await stage.client.get(f"{PROXY}/nobody", headers=headers())
         assert (answer.status_code, answer.headers["x-upstream-status"]) == (404, "404")
+        assert answer.json() == {"message": "Not Found"}
+
+
+async def test_a_failure_that_was_cut_short_says_so() -> None:
+    async with ready() as stage:
+        stage.calls.stream_whole = True
+        failed = said(500, raw=b"x" * 10, content_length="99999")
+        stage.calls.behave = lambda _: replace(failed, truncated=True)
+        answer = await stage.client.get(f"{PROXY}/x", headers=headers())
+        assert (answer.status_code, answer.content) == (500, b"x" * 10)
+        assert answer.headers["x-upstream-truncated"] == "true"
+        assert "content-length" not in answer.headers
 
 
 async def test_a_refusal_of_the_hub_has_its_own_shape_and_no_status_of_the_far_end() -> None:
