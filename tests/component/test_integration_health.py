@@ -46,7 +46,8 @@ def test_a_working_connection_is_degraded_first_and_fails_at_its_threshold() -> 
         assert stage.writes() == 3
         assert stage.events.reasons("chat") == [("Normal", "Connected"), ("Warning", "UpstreamError")]
         await stage.minutes(30)
-        assert stage.writes() == 3
+        assert stage.status()["circuit"]["state"] == "open"
+        assert stage.writes() == 4
 
     play(story)
 

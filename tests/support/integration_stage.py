@@ -75,6 +75,7 @@ class Stage:
         self.metrics = MemoryMetrics()
         self.store = MemoryStore(self.clock)
         self.environment: dict[str, str] = {}
+        self._duties: list[asyncio.Task[None]] = []
         declare_indexes(self.cache)
         self.links = IntegrationLinks(self.cache)
         self._build()
@@ -157,12 +158,23 @@ class Stage:
 
     async def restart(self) -> None:
         """End the operator and start another on the same cluster: memory is lost, statuses are not."""
-        await self.controller.stop()
-        await self.integrations.stop()
+        await self.stop()
         self.cache._listeners.clear()
         self._build()
-        self.controller.start()
+        self.start()
         await self.settle()
+
+    def start(self) -> None:
+        """This process leads."""
+        self.controller.start()
+        self._duties = [asyncio.create_task(each) for each in (self.wakeups.run(), self.vitals.run())]
+
+    async def stop(self) -> None:
+        for duty in self._duties:
+            duty.cancel()
+        await asyncio.gather(*self._duties, return_exceptions=True)
+        await self.controller.stop()
+        await self.integrations.stop()
 
     async def settle(self, seconds: float = 0.05) -> None:
         """Let so much time pass, and what is due in it happen."""
@@ -214,6 +226,9 @@ class Stage:
     def status(self, name: str = "chat", *, namespace: str = NAMESPACE) -> Json:
         return self._read(INTEGRATION, name, namespace)["status"]
 
+    def resource(self) -> Resource:
+        return resource_of(INTEGRATION)
+
     def provider_status(self, name: str = "slack") -> Json:
         return self._read(CLUSTER_INTEGRATION_PROVIDER, name, "")["status"]
 
@@ -242,12 +257,11 @@ def play(story: Callable[[Stage], Awaitable[None]]) -> None:
 
     async def main() -> None:
         stage = Stage()
-        stage.controller.start()
+        stage.start()
         try:
             await story(stage)
         finally:
-            await stage.controller.stop()
-            await stage.integrations.stop()
+            await stage.stop()
 
     run(main())
 

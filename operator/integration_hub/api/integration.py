@@ -312,6 +312,8 @@ INTEGRATION = KindInfo(
             "lastError",
             "lastErrorAt",
             "errorCount",
+            "circuit.openedAt",
+            "circuit.retryAt",
         }
     ),
     selectable_fields=(".spec.providerRef.name", ".spec.environment", ".status.phase"),

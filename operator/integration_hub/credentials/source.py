@@ -333,6 +333,7 @@ class HubCredentials:
             expires_at=held.expires_at,
             refresh_at=due,
             rotated_at=held.obtained_at if held.serial else facts.rotated_at,
+            trouble=pause.problem.message if pause is not None else "",
             revocable=ends and held.origin is Origin.CONNECTED,
             account_id=held.account,
         )

@@ -67,7 +67,8 @@ class CredentialFacts:
     obtained. `rotated_at`: since when the present key or grant is in use. `rotatable`: whether the
     provider declares how, and the hub may write the result. `revocable`: whether the hub holds a grant
     that must be ended at the far end when the Integration goes. `stale`: what is kept was sealed with an
-    old key; `refresh` seals it anew.
+    old key; `refresh` seals it anew. `trouble`: why no newer token can be had at the moment, for a person,
+    while the present one still works.
     """
 
     version: str = ""
@@ -79,6 +80,7 @@ class CredentialFacts:
     rotatable: bool = False
     revocable: bool = False
     stale: bool = False
+    trouble: str = ""
     stage: RotationStage = RotationStage.NONE
     account_id: str = ""
 

@@ -358,7 +358,7 @@ class IntegrationReconciler:
 
 
 def _renewed(world: IntegrationWorld, found: CredentialFacts | CredentialProblem) -> IntegrationWorld:
-    """After a try for a newer token. A failure that may pass leaves in place what there is."""
-    trouble = found if isinstance(found, CredentialProblem) and not found.lasting else None
-    facts = world.facts.refreshed(trouble, Pace(0.0, world.jitter, world.tick))
-    return replace(world, facts=facts, credentials=world.credentials if trouble is not None else found)
+    """After a try for a newer token."""
+    problem = found if isinstance(found, CredentialProblem) else None
+    facts = world.facts.refreshed(problem, Pace(0.0, world.jitter, world.tick))
+    return replace(world, facts=facts, credentials=found)

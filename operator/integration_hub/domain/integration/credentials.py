@@ -26,6 +26,7 @@ ROTATION_DUE = "RotationDue"
 
 SPREAD = 0.5
 """Share of the time between a token's refresh moment and its end over which refreshes are spread."""
+ROUNDING_SECONDS = 2.0
 _TOKEN_MODES = frozenset(
     {AuthType.OAUTH2, AuthType.OAUTH2_CLIENT_CREDENTIALS, AuthType.JWT_BEARER, AuthType.TWO_STEP}
 )
@@ -59,26 +60,20 @@ def credentials_ready(world: IntegrationWorld) -> Finding:
 
 def token_valid(world: IntegrationWorld) -> Finding:
     """Whether the token works and will be renewed in time, for modes that have one."""
-    found, trouble = world.credentials, world.facts.trouble
+    found = world.credentials
     if found is None:
         return carried(world.previous, TOKEN_VALID) or unknown(
             Reason.NOT_CHECKED, "Not looked at while nothing is called."
         )
     if isinstance(found, CredentialProblem):
         return _problem(world, found)
-    usable = not _ended(found, world.now)
-    if trouble is not None and usable:
+    if _ended(found, world.now):
+        return unknown(Reason.TOKEN_PENDING, "A token is being obtained.")
+    if found.trouble:
         return holds(
             Reason.REFRESH_FAILED,
-            f"The token still works, but no newer one can be obtained: {trouble.message} The hub goes on "
-            "trying.",
+            f"The token still works, but no newer one can be had: {found.trouble} The hub goes on trying.",
         )
-    if trouble is not None:
-        return fails(
-            Reason.REFRESH_FAILED, f"No token can be obtained: {trouble.message} The hub goes on trying."
-        )
-    if not usable:
-        return unknown(Reason.TOKEN_PENDING, "A token is being obtained.")
     renewed = " and is renewed before it ends" if found.refresh_at is not None else ""
     return holds(Reason.TOKEN_VALID, f"The token works{renewed}.")
 
@@ -136,7 +131,7 @@ def refresh_wanted(world: IntegrationWorld) -> bool:
     if _ended(found, world.now):
         return found.refresh_at is not None
     moment = refresh_moment(found, world.uid)
-    return moment is not None and moment <= world.now
+    return found.stale or (moment is not None and moment <= world.now)
 
 
 def refresh_look(world: IntegrationWorld) -> bool:
@@ -242,8 +237,8 @@ def credentials_status(world: IntegrationWorld) -> dict[str, Json] | None:
         told["secretVersion"] = world.inputs.secret_version
     found = world.credentials
     if isinstance(found, CredentialFacts):
-        told["expiresAt"] = _shown(found.expires_at)
-        told["nextRefreshAt"] = _shown(refresh_moment(found, world.uid))
+        told["expiresAt"] = _shown(found.expires_at, before.get("expiresAt"))
+        told["nextRefreshAt"] = _shown(refresh_moment(found, world.uid), before.get("nextRefreshAt"))
         told["sealed"] = found.sealed if found.sealed or has_token(world.mode) else None
     elif isinstance(found, CredentialProblem):
         told["nextRefreshAt"] = None
@@ -273,5 +268,10 @@ def _written(world: IntegrationWorld, field: str) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _shown(moment: datetime | None) -> str | None:
-    return format_time(moment) if moment is not None else None
+def _shown(moment: datetime | None, before: str | None = None) -> str | None:
+    """A time as it is written; what was written stays where it means the same but for a rounding."""
+    if moment is None:
+        return None
+    if before and abs((datetime.fromisoformat(before) - moment).total_seconds()) < ROUNDING_SECONDS:
+        return before
+    return format_time(moment)

@@ -68,9 +68,8 @@ class HealthFacts:
     """See the module's text. `probed` is None until the present inputs were tried.
 
     `connected` is what the condition says of them. Times `next_probe` and those that end in
-    `not_before` are monotonic seconds, `response_ms` the last answer's time. `trouble` is why the
-    last try for a newer token came to nothing, None once one was obtained; `kept_version` the
-    hub's own Secret's, when credentials were last looked at.
+    `not_before` are monotonic seconds, `response_ms` the last answer's time. `kept_version` is that
+    of the hub's own Secrets when credentials were last looked at.
     """
 
     window: HealthWindow = field(default_factory=HealthWindow)
@@ -85,7 +84,6 @@ class HealthFacts:
     last_error_at: datetime | None = None
     response_ms: int | None = None
     error_count: int = 0
-    trouble: CredentialProblem | None = None
     refresh_failures: int = 0
     refresh_not_before: float = 0.0
     rotate_not_before: float = 0.0
@@ -116,15 +114,12 @@ class HealthFacts:
         """As they are when nothing can be said of the connection; its history stays."""
         return replace(self, streak=Streak(), probed=None, connected=None, next_probe=None)
 
-    def refreshed(self, trouble: CredentialProblem | None, pace: Pace) -> HealthFacts:
-        """After a try for a newer token: `trouble` is why it failed, if it did and may still succeed."""
-        if trouble is None:
-            moment = pace.after(REFRESH_RETRY_SECONDS)
-            return replace(self, trouble=None, refresh_failures=0, refresh_not_before=moment)
-        failures = self.refresh_failures + 1
-        pause = min(REFRESH_RETRY_SECONDS * 2 ** min(failures - 1, 8), REFRESH_PAUSE_SECONDS)
-        moment = pace.after(max(pause, trouble.retry_after or 0.0))
-        return replace(self, trouble=trouble, refresh_failures=failures, refresh_not_before=moment)
+    def refreshed(self, problem: CredentialProblem | None, pace: Pace) -> HealthFacts:
+        """After a try for a newer token; `problem` is why there is none. Never tried again at once."""
+        failures = self.refresh_failures + 1 if problem is not None else 0
+        pause = min(REFRESH_RETRY_SECONDS * 2 ** min(max(failures - 1, 0), 8), REFRESH_PAUSE_SECONDS)
+        asked = problem.retry_after or 0.0 if problem is not None else 0.0
+        return replace(self, refresh_failures=failures, refresh_not_before=pace.after(max(pause, asked)))
 
 
 @dataclass(frozen=True, slots=True)

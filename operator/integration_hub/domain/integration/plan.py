@@ -143,7 +143,7 @@ def _why(world: IntegrationWorld) -> Why | None:
         return Why.CHANGED
     if facts.next_probe is not None and world.tick >= facts.next_probe:
         return Why.DUE
-    if world.circuit is not None and world.circuit.state == "open":
+    if facts.streak.works and world.circuit is not None and world.circuit.state == "open":
         return Why.TRIAL
     if world.recheck and (
         facts.last_check is None or (world.now - facts.last_check).total_seconds() >= WOKEN_SECONDS

@@ -180,7 +180,8 @@ def _next_look(world: IntegrationWorld, made: Plan, facts: HealthFacts) -> float
     if made.silent is None and facts.next_probe is not None:
         waits.append(facts.next_probe - world.tick)
     if made.silent is None and world.circuit_wait > 0:
-        waits = [world.circuit_wait]
+        # Calls opened it while probes went well: one is tried as soon as it may. Else the pace stays.
+        waits = [max(world.circuit_wait, 0.0 if facts.streak.works else min(waits, default=0.0))]
     if world.young and any(finding.reason in _MAY_FOLLOW for finding in made.findings.values()):
         waits.append(YOUNG_SECONDS)
     elif world.credentials is not None and not made.findings[CREDENTIALS_READY].holds:
@@ -307,8 +308,10 @@ def _circuit(world: IntegrationWorld) -> dict[str, Json] | None:
     row = world.circuit
     if row is None or row.state == "closed":
         return {"state": "closed"} if world.previous.get("circuit") else None
+    # A trial that fails opens it anew: as long as none went well, that is one outage and not many.
+    state = "halfOpen" if row.state == "halfOpen" and row.successes else "open"
     told = {
-        "state": row.state,
+        "state": state,
         "openedAt": format_time(row.opened_at) if row.opened_at else None,
         "retryAt": format_time(row.retry_at) if row.retry_at and row.state == "open" else None,
     }
