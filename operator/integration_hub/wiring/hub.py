@@ -31,7 +31,7 @@ from integration_hub.handlers.feed import Feed
 from integration_hub.handlers.probes import ProbeServer
 from integration_hub.logs import configure
 from integration_hub.metrics import Metrics
-from integration_hub.ports import DEPLOYMENTS, SECRETS, StoreError
+from integration_hub.ports import StoreError
 from integration_hub.providers.catalogue import load_catalogue
 from integration_hub.reconcilers.catalogue import MANAGER, Catalogue
 from integration_hub.runtime.cache import ObjectCache
@@ -39,7 +39,6 @@ from integration_hub.runtime.controller import Controller
 from integration_hub.runtime.due import DueTimes
 from integration_hub.runtime.health import FeedFacts, Health, LeaderFacts, LoopLag
 from integration_hub.runtime.queue import WorkQueue
-from integration_hub.runtime.reflector import Reflector
 from integration_hub.runtime.relist import Relist
 from integration_hub.runtime.status import StatusWriter, resource_of
 from integration_hub.runtime_metrics import RuntimeCollector
@@ -51,11 +50,11 @@ from integration_hub.wiring.kinds import Kinds, Parts
 from integration_hub.wiring.operations import OperationPorts, build_operations
 from integration_hub.wiring.shared import SharedPorts, StoreWatch, build_shared, open_the_store
 from integration_hub.wiring.term import Term
+from integration_hub.wiring.watches import Watches
 from integration_hub.wiring.way_out import SettingsError, WayOut
 
 COMPONENT = "integration-hub"
 
-_SYNC_LOOK_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
 Part = Callable[[], Coroutine[Any, Any, None]]
@@ -100,6 +99,7 @@ class Hub:
         self._wire_api_server()
         self._wire_feed(login)
         self._way_out = WayOut.build(settings, connection.host)
+        self._metrics.watch_pool(self._way_out.transport.open_connections)
         self._wire_shared(store)
         self._wire_kinds()
         self._wire_probes()
@@ -156,9 +156,13 @@ class Hub:
     def _wire_shared(self, store: DatabaseStore) -> None:
         """What a reconciler and a caller's request both go through."""
         settings, clock, entropy = self._settings, self._clock, self._entropy
-        self._secrets_watch = Reflector(self._cluster, clock, entropy, SECRETS, self._secret_changed)
-        self._deployments_watch = Reflector(
-            self._cluster, clock, entropy, DEPLOYMENTS, self._deployment_changed
+        self._watches = Watches(
+            self._cluster,
+            self._cache,
+            clock,
+            entropy,
+            secret_changed=self._secret_changed,
+            deployment_changed=self._deployment_changed,
         )
         self._consent = Consent(
             hub_namespace=settings.namespace,
@@ -172,7 +176,7 @@ class Hub:
                 cache=self._cache,
                 egress=self._way_out.egress,
                 store=store,
-                secrets_watch=self._secrets_watch,
+                secrets_watch=self._watches.secrets,
                 consent=self._consent,
                 metrics=self._metrics,
                 clock=clock,
@@ -221,8 +225,8 @@ class Hub:
                 controller=self._controller,
                 status=StatusWriter(self._cluster, self._cache, observe=self._metrics.observe_status),
                 egress=self._way_out.egress,
-                secrets_watch=self._secrets_watch,
-                deployments_watch=self._deployments_watch,
+                secrets_watch=self._watches.secrets,
+                deployments_watch=self._watches.deployments,
                 clock=self._clock,
                 entropy=self._entropy,
                 metrics=self._metrics,
@@ -335,9 +339,9 @@ class Hub:
             self._store_watch.run,
             self._feed.run,
             self._relist.run,
-            self._secrets_watch.run,
-            self._deployments_watch.run,
-            self._serve_namespaces,
+            self._watches.secrets.run,
+            self._watches.deployments.run,
+            self._watches.follow_namespaces,
             self._term.run,
         ]
 
@@ -369,17 +373,6 @@ class Hub:
     def _whole(self) -> bool:
         relist = self._relist.state()
         return self._feed.state().listed and relist.complete and not relist.lag_seconds
-
-    async def _serve_namespaces(self) -> None:
-        """Follow Secrets and Deployments where our objects are, and nowhere else."""
-        changed = asyncio.Event()
-        self._cache.subscribe(lambda change: changed.set() if None in (change.before, change.after) else None)
-        while True:
-            self._secrets_watch.serve(self._cache.namespaces("Integration"))
-            self._deployments_watch.serve(self._cache.namespaces("ProductRegistration"))
-            await changed.wait()
-            await asyncio.sleep(_SYNC_LOOK_SECONDS)  # a burst of objects is one change of namespaces
-            changed.clear()
 
     def _feed_facts(self) -> FeedFacts:
         state = self._feed.state()
