@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -28,10 +30,16 @@ def coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns three spaces apart, as kubectl's; a cell without a value is `-`."""
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, wrap: bool = False) -> None:
+    """Columns three spaces apart, as kubectl's; a cell without a value is `-`.
+
+    `wrap`: the last column is prose, and goes on in the next line where it is wider than the terminal.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(line[i]) for line in [list(headings), *cells]) for i in range(len(headings))]
+    if wrap:
+        before = sum(widths[:-1]) + 3 * (len(widths) - 1)
+        cells = [part for line in cells for part in _wrapped(line, _width() - before)]
     for number, line in enumerate([list(headings), *cells]):
         shown = [
             text.ljust(width) if i + 1 < len(line) else text
@@ -40,6 +48,18 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         if number and coloured():
             shown = [_paint(padded, text) for padded, text in zip(shown, line, strict=True)]
         click.echo("   ".join(shown).rstrip())
+
+
+def _width() -> int:
+    """Characters of a line: the terminal's, or what still reads well where there is none."""
+    return shutil.get_terminal_size((110, 24)).columns
+
+
+def _wrapped(line: list[str], width: int) -> list[list[str]]:
+    """A row as several, the last cell cut into lines of at most `width` (at least 30) characters."""
+    *others, prose = line
+    first, *more = textwrap.wrap(prose, max(30, width), break_long_words=False) or [prose]
+    return [[*others, first], *([*([""] * len(others)), each] for each in more)]
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:

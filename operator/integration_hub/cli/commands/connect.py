@@ -15,6 +15,7 @@ from integration_hub.cli.exits import CliError
 from integration_hub.cli.session import Session
 
 Json = Any
+_ADDRESSES = ("authorizeUrl", "authorizationUrl", "url")
 
 
 @click.command()
@@ -35,7 +36,7 @@ def connect(session: Session, *, name: str, no_open: bool, no_wait: bool, again:
         click.echo(f"integration/{name} is already connected (--again connects anew)")
         return
     started = session.hub(warn=_warn).post(f"/api/v1/integrations/{quote(name, safe='')}/oauth/authorize", {})
-    url = str(started.get("authorizationUrl") or started.get("url") or "")
+    url = next((str(started[key]) for key in _ADDRESSES if started.get(key)), "")
     if not url.startswith(("https://", "http://")):
         raise CliError(f"the hub gave no address to connect {name} at")
     _offer(url, opened=not no_open)

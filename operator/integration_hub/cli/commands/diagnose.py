@@ -82,7 +82,7 @@ def _calls(session: Session, name: str) -> list[Json] | None:
 
 def _print(checks: list[Check]) -> None:
     rows = [(number, check.title, check.verdict.value, check.told) for number, check in enumerate(checks, 1)]
-    show.table(("", "CHECK", "VERDICT", "FOUND"), rows)
+    show.table(("", "CHECK", "VERDICT", "FOUND"), rows, wrap=True)
     ways = [(number, check.way_out) for number, check in enumerate(checks, 1) if check.way_out]
     if ways:
         click.echo("\nWhat to do:")

@@ -183,7 +183,7 @@ def _log_line(entry: Json, *, wide: bool) -> None:
     status = entry.get("status") or "-"
     line = (
         f"{entry['timestamp']}  {entry['level']:<5}  {entry.get('method', '')} {entry.get('path', '')}  "
-        f"{status}  {entry.get('duration', 0)} ms  {entry['message']}"
+        f"{status}  {entry.get('duration', 0)} ms  {entry['message'] or entry.get('outcome', '')}"
     )
     if wide:
         line += (
