@@ -193,3 +193,16 @@ async def test_client_credentials_prove_themselves_either_way(server: OAuthServe
         )
         presented = await stage.hub.source.present(stage.link("robot"))
         assert await ask(stage, server, presented) == 200
+
+
+async def test_where_nobody_registered_the_hub_it_registers_itself(server: OAuthServer) -> None:
+    async with stage_for(server, registrationUrl=f"{server.url}/o/register/") as stage:
+        stage.environment.clear()
+        asked = await stage.begin()
+        stage.restart()
+        assert (await stage.begin())["client_id"] == asked["client_id"], "one client, not one each time"
+        assert await connect(stage, server) == CallbackAnswer(NAMESPACE, "chat", "alice")
+        await let_it_end(stage)
+        assert await ask(stage, server, await stage.hub.source.present(stage.link())) == 200
+        await stage.disconnect(ALICE, DisconnectInput(NAMESPACE, "chat"))
+        assert (await stage.begin())["client_id"] == asked["client_id"]

@@ -13,6 +13,7 @@ from integration_hub.api.integration import INTEGRATION
 from integration_hub.api.meta import KindInfo, format_time
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER
 from integration_hub.credentials.account import AccountFinder
+from integration_hub.credentials.registration import Registrar
 from integration_hub.operations.admission import Admission
 from integration_hub.operations.callback import Callback, CallbackAnswer, CallbackInput
 from integration_hub.operations.connect import Connect, ConnectAnswer, ConnectInput
@@ -56,6 +57,7 @@ class ConnectStage(Stage):
             linker=self.linker,
             reading=hub.reading,
             clients=hub.clients,
+            registrar=Registrar(hub.endpoint, hub.book, hub.reading),
             journeys=journeys,
             expressions=expressions,
             clock=self.clock,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from child_server import child_server
 
@@ -28,10 +28,17 @@ class OAuthServer:
     def consent(self, authorize_url: str, user: str = "alice") -> dict[str, str]:
         """What a person's browser is sent back with, once they have agreed."""
         parts = urlsplit(authorize_url)
+        page = f"{parts.path}?{parts.query}"
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request("GET", f"{parts.path}?{parts.query}", headers={"X-Remote-User": user})
+            connection.request("GET", page, headers={"X-Remote-User": user})
             answer = connection.getresponse()
+            if answer.status == 200:  # a client that it does not trust: a person presses the button
+                answer.read()
+                form = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                headers = {"X-Remote-User": user, "Content-Type": "application/x-www-form-urlencoded"}
+                connection.request("POST", page, urlencode({**form, "allow": "Authorize"}), headers)
+                answer = connection.getresponse()
             location = answer.headers.get("location", "")
             assert answer.status == 302, f"{answer.status}: {answer.read()[:500]!r}"
         finally:

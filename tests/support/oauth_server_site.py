@@ -59,6 +59,8 @@ def configure(folder: Path) -> None:
             "REFRESH_TOKEN_REUSE_PROTECTION": True,
             "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
             "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
+            "DCR_ENABLED": True,
+            "DCR_REGISTRATION_PERMISSION_CLASSES": ("oauth2_provider.dcr.AllowAllDCRPermission",),
             "ALLOWED_REDIRECT_URI_SCHEMES": ["http", "https"],
             "AUTHENTICATION_SERVER_EXP_TIME_ZONE": "UTC",
         },

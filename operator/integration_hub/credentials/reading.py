@@ -32,7 +32,7 @@ from integration_hub.ports import (
 )
 from integration_hub.providers import secret_values
 from integration_hub.providers.auth import InvalidKey, MissingKeys
-from integration_hub.providers.secret_values import ACCESS_TOKEN, Values
+from integration_hub.providers.secret_values import ACCESS_TOKEN, CLIENT, Values
 
 UNWATCHED_SECONDS = 5.0
 _Version = tuple[str, str] | Literal["missing", "unknown"]
@@ -229,7 +229,8 @@ class Reading:
         absent = tuple(key for key in needed if not source.data.get(key))
         if absent:
             return _lacking(name, absent)
-        return self._view(link, source, source.data, kept)
+        client = {name: kept.given[name] for name in CLIENT if name in kept.given}
+        return self._view(link, source, {**client, **source.data}, kept)
 
     def _view(
         self, link: Link, source: SecretRead | None, data: Mapping[str, SecretText], kept: Kept

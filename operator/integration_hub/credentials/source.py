@@ -34,6 +34,7 @@ from integration_hub.ports import (
     RotationStage,
     SecretText,
 )
+from integration_hub.providers.secret_values import CLIENT, Values
 from integration_hub.providers.token_answer import Token
 
 NOTHING = Presented()
@@ -168,7 +169,9 @@ class HubCredentials:
         What a user's own Secret holds stays theirs, and is not used again until it changes.
         """
         ended = await self._given_up(link, caller) if isinstance(link, Link) else None
-        done = await self._book.change(owner, lambda kept: replace(kept, grant=ended, given={}))
+        done = await self._book.change(
+            owner, lambda kept: replace(kept, grant=ended, given=_client_of(kept.given))
+        )
         problem = done if isinstance(done, CredentialProblem) else None
         if problem is None:
             self.forget(owner.uid)
@@ -337,6 +340,11 @@ class HubCredentials:
             revocable=ends and held.origin is Origin.CONNECTED,
             account_id=held.account,
         )
+
+
+def _client_of(given: Values) -> dict[str, SecretText]:
+    """The client that the hub registered: it is no grant, and serves the next one."""
+    return {name: given[name] for name in CLIENT if name in given}
 
 
 def _wanting(grant: Grant, now: datetime) -> bool:

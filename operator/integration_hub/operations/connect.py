@@ -12,6 +12,7 @@ from integration_hub.api.reasons import Reason
 from integration_hub.credentials.client import Clients, OAuthClient
 from integration_hub.credentials.oauth_endpoint import oauth_of
 from integration_hub.credentials.reading import Reading
+from integration_hub.credentials.registration import Registrar
 from integration_hub.domain import url
 from integration_hub.operations.connecting import (
     CONNECT,
@@ -71,6 +72,7 @@ class Connect:
         linker: Linker,
         reading: Reading,
         clients: Clients,
+        registrar: Registrar,
         journeys: Journeys,
         expressions: Expressions,
         clock: Clock,
@@ -79,6 +81,7 @@ class Connect:
         self._linker = linker
         self._reading = reading
         self._clients = clients
+        self._registrar = registrar
         self._journeys = journeys
         self._expressions = expressions
         self._clock = clock
@@ -124,7 +127,11 @@ class Connect:
             view = await self._reading.look(link)
             if isinstance(view, CredentialProblem):
                 return view
-            return await self._clients.find(link, view.values)
+            client = await self._clients.find(link, view.values)
+            if isinstance(client, OAuthClient) or client.reason is not Reason.OAUTH_CLIENT_MISSING:
+                return client
+            uri = self._journeys.redirect_uri(link.provider_name)
+            return await self._registrar.register(link, uri) or client
         except ApiError as error:
             return unreadable(error)
 

@@ -20,6 +20,7 @@ REFRESH_TOKEN = "refreshToken"  # noqa: S105
 TOKEN_EXPIRY = "tokenExpiry"  # noqa: S105
 CLIENT_ID = "clientId"
 CLIENT_SECRET = "clientSecret"  # noqa: S105
+CLIENT = (CLIENT_ID, CLIENT_SECRET)
 PRIVATE_KEY = "privateKey"
 KEY_ID = "keyId"
 
