@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from integration_hub.adapters.kubernetes import KubernetesOwnedSecrets, KubernetesSecrets
+from integration_hub.credentials.account import AccountFinder
 from integration_hub.credentials.client import Clients
 from integration_hub.credentials.exchange import Exchange
 from integration_hub.credentials.holding import Holder
@@ -18,6 +19,7 @@ from integration_hub.credentials.oauth_endpoint import OAuthEndpoint
 from integration_hub.credentials.owned_secret import OwnedBook
 from integration_hub.credentials.reading import Reading
 from integration_hub.credentials.refresh import Refresher, TokenMetrics
+from integration_hub.credentials.registration import Registrar
 from integration_hub.credentials.rotation import KeySteps
 from integration_hub.credentials.seal import KeyProblem, KeyRing, Seal
 from integration_hub.credentials.source import HubCredentials
@@ -61,12 +63,15 @@ class CredentialPorts:
 
 @dataclass(frozen=True, slots=True)
 class CredentialRoom:
-    """The source, what is done to credentials rather than with them, and the token endpoint."""
+    """The source, what is done to credentials rather than with them, and what connecting needs."""
 
     source: HubCredentials
     keeper: HubKeeper
     endpoint: OAuthEndpoint
     usage: Usage
+    reading: Reading
+    clients: Clients
+    seal: Seal
 
 
 def build_credentials(ports: CredentialPorts) -> CredentialRoom:
@@ -74,15 +79,11 @@ def build_credentials(ports: CredentialPorts) -> CredentialRoom:
     settings, clock = ports.settings, ports.clock
     secrets = KubernetesSecrets(ports.cluster)
     owned = KubernetesOwnedSecrets(ports.cluster)
-    book = OwnedBook(owned, seal_of(settings), ports.consent)
+    seal = seal_of(settings)
+    book = OwnedBook(owned, seal, ports.consent)
     reading = Reading(secrets, book, WatchedVersions(ports.secrets_watch), ports.consent, clock)
-    endpoint = OAuthEndpoint(
-        ports.egress,
-        ports.expressions,
-        Clients(secrets, os.environ, settings.namespace),
-        clock,
-        ports.entropy,
-    )
+    clients = Clients(secrets, os.environ, settings.namespace)
+    endpoint = OAuthEndpoint(ports.egress, ports.expressions, clients, clock, ports.entropy)
     page = connect_page(settings.public_url)
     holder = Holder(clock, lambda link: page(link.namespace, link.key.name))
     exchange = Exchange(endpoint)
@@ -112,7 +113,7 @@ def build_credentials(ports: CredentialPorts) -> CredentialRoom:
     )
     steps = KeySteps(reading, book, owned, ports.egress, ports.expressions, clock)
     keeper = HubKeeper(source, reading, book, endpoint, steps, usage)
-    return CredentialRoom(source, keeper, endpoint, usage)
+    return CredentialRoom(source, keeper, endpoint, usage, reading, clients, seal)
 
 
 def seal_of(settings: Settings) -> Seal:
