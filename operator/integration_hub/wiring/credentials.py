@@ -10,7 +10,6 @@ from typing import Literal
 from pydantic import SecretStr
 
 from integration_hub.adapters.kubernetes import KubernetesOwnedSecrets, KubernetesSecrets
-from integration_hub.credentials.account import AccountFinder
 from integration_hub.credentials.client import Clients
 from integration_hub.credentials.exchange import Exchange
 from integration_hub.credentials.holding import Holder
@@ -19,7 +18,6 @@ from integration_hub.credentials.oauth_endpoint import OAuthEndpoint
 from integration_hub.credentials.owned_secret import OwnedBook
 from integration_hub.credentials.reading import Reading
 from integration_hub.credentials.refresh import Refresher, TokenMetrics
-from integration_hub.credentials.registration import Registrar
 from integration_hub.credentials.rotation import KeySteps
 from integration_hub.credentials.seal import KeyProblem, KeyRing, Seal
 from integration_hub.credentials.source import HubCredentials
