@@ -178,6 +178,10 @@ class HubCredentials:
         self._usage.tell(owner.key, caller, "disconnect", "failed" if problem else "allowed")
         return problem
 
+    async def close(self, seconds: float) -> None:
+        """Let tokens that are on their way come and be stored, so long at most; then give up."""
+        await self._refresher.close(seconds)
+
     def forget(self, uid: str) -> None:
         """The Integration is gone: drop all that is remembered of it."""
         self._ready.pop(uid, None)

@@ -18,6 +18,7 @@ from integration_hub.credentials.oauth_endpoint import OAuthEndpoint
 from integration_hub.credentials.owned_secret import OwnedBook
 from integration_hub.credentials.reading import Reading
 from integration_hub.credentials.refresh import Refresher, TokenMetrics
+from integration_hub.credentials.registration import Registrar
 from integration_hub.credentials.rotation import KeySteps
 from integration_hub.credentials.seal import KeyProblem, KeyRing, Seal
 from integration_hub.credentials.source import HubCredentials
@@ -69,6 +70,7 @@ class CredentialRoom:
     usage: Usage
     reading: Reading
     clients: Clients
+    registrar: Registrar
     seal: Seal
 
 
@@ -111,7 +113,8 @@ def build_credentials(ports: CredentialPorts) -> CredentialRoom:
     )
     steps = KeySteps(reading, book, owned, ports.egress, ports.expressions, clock)
     keeper = HubKeeper(source, reading, book, endpoint, steps, usage)
-    return CredentialRoom(source, keeper, endpoint, usage, reading, clients, seal)
+    registrar = Registrar(endpoint, book, reading)
+    return CredentialRoom(source, keeper, endpoint, usage, reading, clients, registrar, seal)
 
 
 def seal_of(settings: Settings) -> Seal:
