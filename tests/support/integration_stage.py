@@ -7,7 +7,7 @@ an hour pass.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -91,7 +91,7 @@ class Stage:
         self.reader = ProviderReader(self.cache, expressions)
         self.linker = Linker(self.cache, self.reader, expressions, self.clock)
         self.circuits = Circuits(self.store)
-        self.vitals = Vitals(self.store, self.cache, self.clock, self.controller.enqueue)
+        self.vitals = Vitals(self.store, self.cache, self.clock, self._suspected)
         self.rooms = Rooms.build(
             secrets=self.secrets,
             egress=self.egress,
@@ -153,6 +153,11 @@ class Stage:
             )
             self.controller.on_change(info.kind, self.links.users_of_provider)
 
+    def _suspected(self, keys: Iterable[Key]) -> None:
+        suspects = tuple(keys)
+        self.integrations.suspect(suspects)
+        self.controller.enqueue(suspects)
+
     def _secret_changed(self, namespace: str, name: str) -> None:
         self.controller.enqueue(self.links.users_of_secret(namespace, name))
 
@@ -210,6 +215,13 @@ class Stage:
         known = self._read(INTEGRATION, name)
         self.apply(INTEGRATION, name, known["spec"], annotations={TEST_REQUESTED: value})
 
+    def begin_deletion(self, name: str, **metadata: Any) -> None:
+        """Delete an Integration that a finalizer holds back."""
+        known = self._read(INTEGRATION, name)
+        self.apply(
+            INTEGRATION, name, known["spec"], deletionTimestamp=format_time(self.clock.now()), **metadata
+        )
+
     def delete(self, info: KindInfo, name: str, *, namespace: str = NAMESPACE) -> None:
         place = namespace if info.namespaced else ""
         known = self._read(info, name, place)
@@ -225,6 +237,9 @@ class Stage:
 
     def status(self, name: str = "chat", *, namespace: str = NAMESPACE) -> Json:
         return self._read(INTEGRATION, name, namespace)["status"]
+
+    def key(self, name: str) -> Key:
+        return Key(INTEGRATION.kind, NAMESPACE, name)
 
     def resource(self) -> Resource:
         return resource_of(INTEGRATION)

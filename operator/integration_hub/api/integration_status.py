@@ -75,6 +75,10 @@ class CredentialsStatus(Model):
     last_rotated_at: Timestamp | None = Field(default=None, description="When they were last replaced.")
     next_rotation_at: Timestamp | None = Field(default=None, description="When they are due for replacement.")
     rotation_due: bool = Field(default=False, description="Whether replacement is due.")
+    rotation: Literal["Trial", "Swapped"] | None = Field(
+        default=None,
+        description="A replacement under way: the new key is tried, or in use and the old one still kept.",
+    )
     sealed: bool | None = Field(
         default=None, description="Whether what the hub itself obtained is encrypted at rest."
     )

@@ -148,6 +148,10 @@ class IntegrationReconciler:
     async def heard(self, keys: Iterable[Key]) -> None:
         """Something happened to these connections that no version tells: look at all of it anew."""
         await self._parts.circuits.refresh()
+        self.suspect(keys)
+
+    def suspect(self, keys: Iterable[Key]) -> None:
+        """Look at these anew, and try them unless that was done just now."""
         self._woken.update(keys)
 
     async def stop(self) -> None:

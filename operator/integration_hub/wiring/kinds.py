@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +107,12 @@ class Kinds:
 
     # ------------------------------------------------------------------ inside
 
+    def _suspected(self, keys: Iterable[Key]) -> None:
+        """What calls tell of these connections is worth a look."""
+        suspects = tuple(keys)
+        self._integrations.suspect(suspects)
+        self._parts.controller.enqueue(suspects)
+
     async def _heard(self, keys: Sequence[Key]) -> None:
         """Ahead of the looks that wakeups ask for."""
         await self._integrations.heard(key for key in keys if key.kind == INTEGRATION.kind)
@@ -127,7 +133,7 @@ class Kinds:
             )
             controller.register(kind.kind, provider)
         store, credentials = shared.store, shared.credentials.source
-        self._vitals = Vitals(store, parts.cache, parts.clock, controller.enqueue)
+        self._vitals = Vitals(store, parts.cache, parts.clock, self._suspected)
         errands = Errands(
             calls=shared.calls,
             credentials=credentials,

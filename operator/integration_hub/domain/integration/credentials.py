@@ -140,6 +140,17 @@ def refresh_look(world: IntegrationWorld) -> bool:
     return moment is not None and moment <= world.now and world.tick >= world.facts.refresh_not_before
 
 
+def rotation_look(world: IntegrationWorld) -> bool:
+    """Whether it is time to look at what is kept of a replacement, by what the status says of it."""
+    if world.tick < world.facts.rotate_not_before:
+        return False
+    if (world.previous.get("credentials") or {}).get("rotation"):
+        return True
+    rotation, due = world.spec.credentials.rotation, next_rotation(world)
+    wanted = rotation_asked(world) is not None or (rotation is not None and rotation.strategy == "Auto")
+    return wanted and due is not None and due <= world.now
+
+
 def next_rotation(world: IntegrationWorld) -> datetime | None:
     """When the credentials are due for replacement; None where no rotation is asked for."""
     rotation = world.spec.credentials.rotation
@@ -239,6 +250,7 @@ def credentials_status(world: IntegrationWorld) -> dict[str, Json] | None:
     if isinstance(found, CredentialFacts):
         told["expiresAt"] = _shown(found.expires_at, before.get("expiresAt"))
         told["nextRefreshAt"] = _shown(refresh_moment(found, world.uid), before.get("nextRefreshAt"))
+        told["rotation"] = found.stage.value if found.stage is not RotationStage.NONE else None
         told["sealed"] = found.sealed if found.sealed or has_token(world.mode) else None
     elif isinstance(found, CredentialProblem):
         told["nextRefreshAt"] = None

@@ -25,7 +25,7 @@ from integration_hub.domain.integration.credentials import (
     credentials_ready,
     has_token,
     refresh_look,
-    rotation_asked,
+    rotation_look,
     token_valid,
 )
 from integration_hub.domain.integration.facts import carried
@@ -70,7 +70,7 @@ def credentials_wanted(world: IntegrationWorld) -> bool:
         return False
     if not world.needs_credentials:
         return False
-    if not settled(world) or world.recheck or refresh_look(world) or rotation_asked(world) is not None:
+    if not settled(world) or world.recheck or refresh_look(world) or rotation_look(world):
         return True
     return _nothing_to_try(world) is None and _why(world) is not None
 
