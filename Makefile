@@ -10,7 +10,7 @@ WORKERS ?= 2
 FAULT_WORKERS ?= 5
 N ?= 1
 
-.PHONY: help demo test check format generate lock controlplane test-servers e2e faults bench requirements clean
+.PHONY: help install run build demo test check format generate lock controlplane test-servers e2e faults bench requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | column -t -s $$'\t'
@@ -22,6 +22,17 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+install: $(VENV)/.ready ## Install the dependencies, and this repository in place, into .venv
+
+run: $(VENV)/.ready ## Run the hub from this tree, for development, against your kubectl context (CONTEXT=name for another)
+	@kubeconfig="$${KUBECONFIG:-$$HOME/.kube/config}"; \
+	INTEGRATION_HUB_ENCRYPTION_MODE="$${INTEGRATION_HUB_ENCRYPTION_MODE:-none}" \
+	INTEGRATION_HUB_DATA_DIR="$${INTEGRATION_HUB_DATA_DIR:-build/run}" \
+	$(BIN)/integration-hub run --kubeconfig "$${kubeconfig%%:*}" $(if $(CONTEXT),--context "$(CONTEXT)") --log-format text
+
+build: $(VENV)/.ready ## Build for production: wheel and sdist into dist (the image: docker build .)
+	@$(BIN)/python -m hatchling build -d dist
 
 controlplane: $(VENV)/.ready ## Get the control plane's programs: found, downloaded or built
 	@$(BIN)/python tools/controlplane build

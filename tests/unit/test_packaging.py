@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import metadata, requires
+from importlib.metadata import entry_points, metadata, requires
 from pathlib import Path
 
 import pytest
@@ -51,3 +51,18 @@ def test_a_kind_cluster_is_described_for_those_who_have_a_container_engine() -> 
 @pytest.mark.req("PLT-01")
 def test_it_is_a_python_package_for_the_supported_versions() -> None:
     assert metadata("integration-hub")["Requires-Python"] == "<3.14,>=3.11"
+
+
+@pytest.mark.req("DOC-08")
+@pytest.mark.parametrize("target", ["install", "run", "build", "test"])
+def test_developers_have_one_command_for_each_step_and_are_told_of_it(target: str) -> None:
+    rule = re.search(rf"^{target}:.*## (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert rule is not None
+    assert rule[1].strip()
+    assert f"`make {target}`" in (ROOT / "CONTRIBUTING.md").read_text()
+
+
+@pytest.mark.parametrize("program", ["integration-hub", "kubectl-hub", "kubectl_complete-hub"])
+def test_the_programs_are_installed(program: str) -> None:
+    (found,) = entry_points(group="console_scripts", name=program)
+    assert callable(found.load())
