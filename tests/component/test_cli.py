@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 from gateway_stage import ALICE, NAMESPACE, GatewayStage
 from integration_hub.api.errors import ErrorCode
 from integration_hub.cli import main
+from integration_hub.cli.hub_api import HubApi
 from integration_hub.ports import AuditRecord, CallRecord, HealthPoint
 from memory_calls import said, silence
 from served_gateway import served
@@ -224,3 +226,14 @@ def test_the_token_is_read_from_a_file(hub: Run, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("INTEGRATION_HUB_TOKEN")
     (tmp_path / "token").write_text(f"{ALICE}\n")
     hub("stats", "--token-file", str(tmp_path / "token"))
+
+
+@pytest.mark.req("DOC-05")
+def test_help_is_found_in_a_guide_the_api_description_and_the_log(hub: Run, stage: GatewayStage) -> None:
+    described = HubApi(os.environ["INTEGRATION_HUB_SERVER"], ALICE, NAMESPACE).get("/openapi.json")
+    assert "/api/integration-hub/{integrationId}/logs" in described["paths"]
+    record(stage, message="it failed", level="error")
+    assert "it failed" in hub("logs", "gh").stdout
+    guide = Path(__file__).resolve().parents[2] / "docs/guides/troubleshooting.md"
+    for way in ("kubectl hub logs", "kubectl hub diagnose", "/openapi.json"):
+        assert way in guide.read_text()
