@@ -138,3 +138,17 @@ def test_a_streak_counts_the_answers_in_a_row(answers: list[bool], failures: int
             break
         tail += 1
     assert (streak.successes, streak.failures) == ((tail, 0) if answers[-1] else (0, tail))
+
+
+def test_a_past_that_was_kept_elsewhere_counts_and_ages_out() -> None:
+    window = HealthWindow(60).with_past(checks=100, failures=25, at=10_000)
+    assert window.totals(10_000) == (75, 25)
+    assert window.uptime(10_000) == 75.0
+    good, bad = window.totals(10_000 + 1800)
+    assert 40 <= good + bad <= 80
+    assert window.totals(10_000 + 3700) == (0, 0)
+
+
+def test_a_past_adds_to_what_was_seen_since() -> None:
+    window = HealthWindow(60).record(success=True, at=10_000)
+    assert window.with_past(checks=10, failures=10, at=10_000).totals(10_000) == (1, 10)
