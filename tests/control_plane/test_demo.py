@@ -25,7 +25,18 @@ def environment(tmp_path: Path) -> Mapping[str, str]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.req(
-    "PLT-04", "PLT-05", "PLT-06", "PLT-07", "PLT-08", "INT-35", "INT-36", "PRD-10", "HEAL-01", "HEAL-10"
+    "PLT-04",
+    "PLT-05",
+    "PLT-06",
+    "PLT-07",
+    "PLT-08",
+    "INT-35",
+    "INT-36",
+    "PRD-10",
+    "HEAL-01",
+    "HEAL-10",
+    "EXE-01",
+    "EXE-03",
 )
 def test_the_demo_tells_its_whole_story_and_leaves_nothing(environment: Mapping[str, str]) -> None:
     played = subprocess.run(
@@ -37,6 +48,9 @@ def test_the_demo_tells_its_whole_story_and_leaves_nothing(environment: Mapping[
         "InvalidCredentials",
         "refused the credentials (HTTP 401)",
         "integration.integrationhub.io/payments condition met",
+        "kubectl create token storefront",
+        '"email": "ada@example.com"',
+        "POST /v1/customers",
         "unhealthy",
         "kubelet stand-in",
         "Healthy again",

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ class Cluster:
         self.kubectl = kubectl
         self.kubeconfig = kubeconfig
         self._folder = folder
+        self.hub = ""
+        """Where the hub's HTTP API is, once it runs."""
 
     @classmethod
     def connect(cls, kubectl: Path, source: Path | None, context: str | None, folder: Path) -> Cluster:
@@ -51,7 +54,15 @@ class Cluster:
     def environment(self) -> dict[str, str]:
         """For a program that is to use this cluster and no other."""
         cache = str(self.kubeconfig.parent / "kubectl-cache")
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": cache, "KUBERC": "off"}
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        return {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECACHEDIR": cache,
+            "KUBERC": "off",
+            "PATH": programs,  # where kubectl finds its plugin `hub`
+            "INTEGRATION_HUB_SERVER": self.hub,
+        }
 
     def run(self, line: str, *, input: str | None = None) -> str:  # noqa: A002 - subprocess's own name
         """Run a kubectl command as a person would type it and return what it printed. Raises DemoError."""

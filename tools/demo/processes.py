@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _LEASH = Path(__file__).with_name("leash.py")
 _POLL_S = 0.05
@@ -73,11 +75,18 @@ class Program:
             self._process.wait()
 
 
-def ask(method: str, port: int, path: str) -> tuple[int, str]:
-    """HTTP status and body of a request to this machine, past any proxy. Raises OSError."""
+def ask(method: str, port: int, path: str, body: Any = None, *, token: str = "") -> tuple[int, str]:
+    """HTTP status and body of a request to this machine, past any proxy; `body` is sent as JSON.
+
+    Raises OSError.
+    """
+    data = json.dumps(body) if body is not None else None
+    headers = {"Content-Type": "application/json"} if data else {}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5.0)
     try:
-        connection.request(method, path)
+        connection.request(method, path, data, headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
     except http.client.HTTPException as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shlex
 import shutil
 import string
@@ -22,7 +23,7 @@ from demo.screen import Screen
 
 HERE = Path(__file__).resolve().parent
 STRIPE_HOST = "stripe.demo"
-_PORTS = {"stripe": 18420, "orders": 18080, "probe": 18081}
+_PORTS = {"stripe": 18420, "orders": 18080, "probe": 18081, "hub": 18000}
 _START_S = 60.0
 _STOP_S = 20.0
 
@@ -65,7 +66,7 @@ class Stage:
             step.done = f"localstripe {outside_system.version()}, an imitation of Stripe's API, from PyPI"
         with self._screen.wait("hub") as step:
             self._start_hub()
-            step.done = "CRDs, rights of its own ServiceAccount, operator"
+            step.done = "CRDs, rights of its own ServiceAccount, operator and gateway"
         self._start_stand_in()
         self._remember()
 
@@ -131,11 +132,16 @@ class Stage:
             "INTEGRATION_HUB_EGRESS_ALLOW": f"127.0.0.1/32:{ports['stripe']},127.0.0.1/32:{ports['orders']}",
             "INTEGRATION_HUB_EGRESS_HOSTS": f"{STRIPE_HOST}=127.0.0.1,orders.{NAMESPACE}.svc=127.0.0.1",
             "INTEGRATION_HUB_PROBE_HOST": "127.0.0.1",
+            "INTEGRATION_HUB_GATEWAY_HOST": "127.0.0.1",
+            "INTEGRATION_HUB_GATEWAY_PORT": str(ports["hub"]),
+            "INTEGRATION_HUB_DATA_DIR": str(self.root / "data"),
+            "TOKEN_ENCRYPTION_KEY": secrets.token_hex(32),
         }
         command = f"{Path(sys.executable).with_name('integration-hub')} run --namespace {HUB_NAMESPACE}"
         options = f"--kubeconfig {self.cluster.hub_kubeconfig()} --probe-port {ports['probe']}"
         program = self._start("hub", shlex.split(f"{command} {options}"), environment)
         program.until(lambda: _ready(ports["probe"]), _START_S, "readiness")
+        self.cluster.hub = f"http://127.0.0.1:{ports['hub']}"
 
     def _start_stand_in(self) -> None:
         """Begins to watch for the Deployment; the product's process starts when there is one."""

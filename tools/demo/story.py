@@ -45,6 +45,7 @@ class Story:
         self._apply()
         self._wrong_key()
         self._right_key()
+        self._call()
         self._break_and_heal()
         self._afterwards()
 
@@ -83,9 +84,33 @@ class Story:
         self._wait_for("kubectl wait --for=condition=Ready integration/payments --timeout=60s")
         screen.good(f"Connected {time.monotonic() - started:.1f} s after the Secret was patched.")
 
+    def _call(self) -> None:
+        screen = self._screen
+        screen.section("4  A call by somebody who has no key")
+        screen.say(
+            "The shop's own service has a ServiceAccount, and no key to anything. The hub knows it by its "
+            "token, asks Kubernetes whether it may, adds the key on the way out, and writes down who it was."
+        )
+        line = "kubectl create token storefront --audience integration-hub"
+        screen.command(f"TOKEN=$({line})")
+        token = self._cluster.run(line).strip()
+        call = {"method": "POST", "endpoint": "/v1/customers", "data": {"email": "ada@example.com"}}
+        body = json.dumps(call)
+        path = "/api/integration-hub/payments/execute"
+        address = f"{self._cluster.hub}{path}"
+        screen.command(
+            f"curl {address} -H \"Authorization: Bearer $TOKEN\" \\\n    --json '{body}' | jq -c '.result.data | {{id, email}}'"
+        )
+        status, answer = ask("POST", self._stage.ports["hub"], path, call, token=token)
+        if status != 200:
+            raise DemoError(f"{address} answered {status}: {answer}")
+        made = json.loads(answer)["result"]["data"]
+        screen.output(json.dumps({"id": made["id"], "email": made["email"]}))
+        self._show("kubectl hub logs payments --limit 1 --service-account storefront")
+
     def _break_and_heal(self) -> None:
         screen = self._screen
-        screen.section("4  A product breaks, and is healed")
+        screen.section("5  A product breaks, and is healed")
         screen.say(
             "Orders begins to answer 503. Its process lives on, so Kubernetes sees nothing wrong. "
             f"({self._about_the_stand_in()}: a stand-in for the kubelet runs it on this machine and replaces "
@@ -173,7 +198,7 @@ class Story:
 
     def _afterwards(self) -> None:
         screen = self._screen
-        screen.section("5  Afterwards")
+        screen.section("6  Afterwards")
         self._show(TABLE)
         screen.gap()
         if self._stage.wishes.keep:
