@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -230,7 +231,8 @@ def test_the_token_is_read_from_a_file(hub: Run, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.req("DOC-05")
 def test_help_is_found_in_a_guide_the_api_description_and_the_log(hub: Run, stage: GatewayStage) -> None:
-    described = HubApi(os.environ["INTEGRATION_HUB_SERVER"], ALICE, NAMESPACE).get("/openapi.json")
+    with closing(HubApi(os.environ["INTEGRATION_HUB_SERVER"], ALICE, NAMESPACE)) as api:
+        described = api.get("/openapi.json")
     assert "/api/integration-hub/{integrationId}/logs" in described["paths"]
     record(stage, message="it failed", level="error")
     assert "it failed" in hub("logs", "gh").stdout
