@@ -99,7 +99,10 @@ class Story:
         path = "/api/integration-hub/payments/execute"
         address = f"{self._cluster.hub}{path}"
         screen.command(
-            f"curl {address} -H \"Authorization: Bearer $TOKEN\" \\\n    --json '{body}' | jq -c '.result.data | {{id, email}}'"
+            f"curl {address} \\\n"
+            '    -H "Authorization: Bearer $TOKEN" \\\n'
+            f"    --json '{body}' \\\n"
+            "    | jq -c '.result.data | {id, email}'"
         )
         status, answer = ask("POST", self._stage.ports["hub"], path, call, token=token)
         if status != 200:
