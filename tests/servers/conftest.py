@@ -1,15 +1,27 @@
-"""Third-party servers, one of each for a run. A missing one fails: nothing here is skipped."""
+"""Third-party servers, one of each for a run, and a hub that may call the one that a module names.
+
+A missing server fails: nothing here is skipped. A module that holds the hub against a server overrides
+`outside` with its address; the modules run one after the other, so that one hub leads at a time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+import hub_chart
 from api_mocks import github_api, stripe_mock
+from controlplane import ControlPlane
+from far_end import Corner
 from gitea_server import Gitea, gitea_server
+from hub_caller import HubCaller, hub_caller
+from hub_process import HubProcess, running_hub
 from keycloak_server import Keycloak, keycloak_server
-from s3_server import s3_server
+from s3_server import S3, s3_server
+from tenant import Tenant
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +37,9 @@ def gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gitea]:
 
 
 @pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as base:
-        yield base
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +52,52 @@ def stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with github_api(tmp_path_factory.mktemp("github")) as base:
         yield base
+
+
+# --------------------------------------------------------------------------- a hub that may call it
+
+
+@pytest.fixture(scope="session")
+def operator_kubeconfig(control_plane: ControlPlane) -> Path:
+    """Kubeconfig of the hub's own ServiceAccount, with the CRDs and the RBAC of the chart in place."""
+    return hub_chart.install_rights(control_plane)
+
+
+@pytest.fixture(scope="module")
+def outside() -> str:
+    """Base address of the server that a module's hub may call."""
+    raise LookupError("a module that uses `hub` says which server it faces: override `outside`")
+
+
+@pytest.fixture(scope="module")
+def hub(
+    control_plane: ControlPlane,
+    operator_kubeconfig: Path,
+    outside: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[HubProcess]:
+    """`integration-hub run` with the chart's rights, and `outside` as its only way to loopback."""
+    settings = {
+        "namespace": hub_chart.NAMESPACE,
+        "egress_allow": f"127.0.0.1/32:{urlsplit(outside).port}",
+    }
+    with running_hub(tmp_path_factory.mktemp("hub"), operator_kubeconfig, settings) as running:
+        yield running
+
+
+@pytest.fixture
+def tenant(control_plane: ControlPlane, namespace: str, outside: str, hub: HubProcess) -> Iterator[Tenant]:
+    """A tenant whose namespace the hub serves, and whose providers are at `outside`."""
+    hub_chart.serve(control_plane, namespace)
+    before = hub.log.stat().st_size
+    yield Tenant(control_plane, namespace, Corner(outside))
+    with hub.log.open() as log:  # what the hub said meanwhile, shown if the test fails
+        log.seek(before)
+        print(log.read()[-4000:])
+
+
+@pytest.fixture
+def caller(control_plane: ControlPlane, tenant: Tenant, hub: HubProcess) -> Iterator[HubCaller]:
+    """A service in the tenant's namespace."""
+    with hub_caller(control_plane, hub, tenant.namespace) as made:
+        yield made

@@ -10,6 +10,7 @@ import pytest
 
 from gitea_server import USER, Gitea
 from keycloak_server import Keycloak
+from s3_server import S3
 
 
 def test_keycloak_has_our_realm(keycloak: Keycloak) -> None:
@@ -21,9 +22,9 @@ def test_gitea_knows_its_user(gitea: Gitea) -> None:
     assert gitea.api("GET", "/user")["login"] == USER
 
 
-def test_the_s3_server_refuses_who_does_not_sign(s3: str) -> None:
+def test_the_s3_server_refuses_who_does_not_sign(s3: S3) -> None:
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(s3)
+        urllib.request.urlopen(s3.base)
 
 
 def test_stripes_mock_wants_a_key(stripe: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from child_server import child_server
@@ -13,9 +14,17 @@ ACCESS_KEY, SECRET_KEY = "AKIAHUBTEST00000001", "for-a-test-only/0123456789+abcd
 REGION = "eu-central-1"
 
 
+@dataclass(frozen=True)
+class S3:
+    """A running server. Buckets are the folders in `data`, objects the files in them."""
+
+    base: str
+    data: Path
+
+
 @contextlib.contextmanager
-def s3_server(folder: Path) -> Iterator[str]:
-    """Yields its base URL. Buckets are the folders in `folder/data`."""
+def s3_server(folder: Path) -> Iterator[S3]:
+    """Start it, with no bucket."""
     data = folder / "data"
     data.mkdir()
 
@@ -26,4 +35,4 @@ def s3_server(folder: Path) -> Iterator[str]:
         ]  # fmt: skip
 
     with child_server(command, ready="/", folder=folder) as port:
-        yield f"http://127.0.0.1:{port}"
+        yield S3(f"http://127.0.0.1:{port}", data)

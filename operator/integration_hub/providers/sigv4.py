@@ -3,10 +3,10 @@
 Own code over the standard library, checked against the vendor's own signer. Source: AWS, "Create a
 signed AWS API request" (IAM User Guide), "Authorization Header" (Amazon S3 API Reference).
 
-The body is hashed whole. Who streams a body sets the header `x-amz-content-sha256` beforehand, to the
-body's hash if it is known or to `UNSIGNED-PAYLOAD` (S3 only, where TLS vouches for the body): a stream is
-never held in memory only to be hashed. The chunked scheme (`STREAMING-…`) is not used: it needs
-the body's length, and each chunk signed, and proves nothing more than TLS does.
+The body is hashed whole. One that is streamed is never held in memory only to be hashed: it goes as
+`UNSIGNED-PAYLOAD`, for which TLS has to vouch, unless who sends it knows its hash and says so in the header
+`x-amz-content-sha256`. The chunked scheme (`STREAMING-…`) is not used: it needs the body's length, and each
+chunk signed, and proves nothing more than TLS does.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def sign(request: HttpRequest, keys: AwsKeys, scope: Scope, moment: datetime) ->
     signed = {name.lower(): value for name, value in headers.items() if name.lower() not in _UNSIGNED}
     signed["host"] = _authority(request.url)
     names = ";".join(sorted(signed))
-    payload = _header(headers, CONTENT_HASH) or hashlib.sha256(request.body).hexdigest()
+    payload = _header(headers, CONTENT_HASH) or _payload(request)
     canonical = _canonical(request, signed, names, payload, scope)
     within = f"{stamp[:8]}/{scope.region}/{scope.service}/aws4_request"
     to_sign = "\n".join((_ALGORITHM, stamp, within, hashlib.sha256(canonical.encode()).hexdigest()))
@@ -84,8 +84,12 @@ def _prepared(request: HttpRequest, keys: AwsKeys, scope: Scope, stamp: str) -> 
     if keys.session_token:
         headers["X-Amz-Security-Token"] = keys.session_token.reveal()
     if scope.service in ("s3", "s3express") and not _header(headers, CONTENT_HASH):
-        headers[CONTENT_HASH] = hashlib.sha256(request.body).hexdigest()
+        headers[CONTENT_HASH] = _payload(request)
     return headers
+
+
+def _payload(request: HttpRequest) -> str:
+    return UNSIGNED_PAYLOAD if request.streamed else hashlib.sha256(request.body).hexdigest()
 
 
 def _canonical(request: HttpRequest, signed: dict[str, str], names: str, payload: str, scope: Scope) -> str:

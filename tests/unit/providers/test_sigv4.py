@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -132,6 +134,24 @@ def test_a_streamed_body_is_signed_as_unsigned_payload_where_the_request_says_so
     )
     assert ours(wanted, "s3") == the_vendors(wanted, "s3")
     assert ours(wanted, "s3") == ours(request(wanted.url, method="PUT", headers=dict(wanted.headers)), "s3")
+
+
+@pytest.mark.parametrize("service", ["s3", "execute-api"])
+def test_a_streamed_body_is_not_taken_for_an_empty_one(service: str) -> None:
+    whole = request("https://example.amazonaws.com/a", method="PUT")
+    stated = request(whole.url, method="PUT", headers={"x-amz-content-sha256": UNSIGNED_PAYLOAD})
+    keys, scope = AwsKeys(ACCESS, SecretText(SECRET), None), Scope(service, "eu-west-1")
+    signed = sign(replace(whole, streamed=True), keys, scope, NOW)
+    assert signed.headers["Authorization"] != ours(whole, service)
+    if service == "s3":
+        assert signed.headers["x-amz-content-sha256"] == UNSIGNED_PAYLOAD
+        assert signed.headers["Authorization"] == the_vendors(stated, service)
+
+
+def test_who_knows_the_hash_of_what_they_stream_may_say_it() -> None:
+    known = {"x-amz-content-sha256": hashlib.sha256(b"known").hexdigest()}
+    wanted = request("https://example.amazonaws.com/a", method="PUT", headers=known, body=b"known")
+    assert ours(replace(wanted, streamed=True, body=b""), "s3") == the_vendors(wanted, "s3")
 
 
 def test_a_request_that_is_tried_again_is_signed_anew() -> None:
