@@ -34,7 +34,7 @@ def _end_with_parent() -> None:
 
 
 class HubProcess:
-    """One `integration-hub run`. Its log is in `log`; probes and metrics are on `port`, the API is at `api`."""
+    """One `integration-hub run`. Its log is in `log`; probes and metrics on `port`, the API at `api`."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path, gateway_port: int) -> None:
         self.process = process
