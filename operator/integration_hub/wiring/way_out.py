@@ -42,7 +42,9 @@ class WayOut:
         policy = address_policy(settings, api_server)
         try:
             transport = AiohttpTransport(
-                connections=settings.egress_connections, ca_file=settings.egress_ca_file
+                connections=settings.egress_connections,
+                ca_file=settings.egress_ca_file,
+                keep_alive_seconds=settings.egress_keepalive_seconds,
             )
         except OSError as error:  # ssl.SSLError is one
             raise SettingsError(
