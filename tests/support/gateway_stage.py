@@ -9,16 +9,20 @@ from typing import Any, Self
 
 import httpx2
 
+from credential_stage import Stage as CredentialStage
 from integration_hub.adapters.cel import CelExpressions
 from integration_hub.api.integration import INTEGRATION
 from integration_hub.api.meta import KindInfo
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
+from integration_hub.credentials.registration import Registrar
+from integration_hub.credentials.usage import Usage
 from integration_hub.gateway.app import build_app
 from integration_hub.gateway.parts import GatewayLimits, GatewayParts, Operations, Probe
 from integration_hub.operations.admission import Admission
 from integration_hub.operations.audit import ReadAudit
 from integration_hub.operations.batch import ExecuteBatch
 from integration_hub.operations.change_integration import ChangeIntegration
+from integration_hub.operations.connect_provider import ConnectProvider
 from integration_hub.operations.create_custom import CreateCustom
 from integration_hub.operations.create_integration import CreateIntegration
 from integration_hub.operations.delete_integration import DeleteIntegration
@@ -46,12 +50,13 @@ from integration_hub.providers.reading import ProviderReader
 from integration_hub.reconcilers.integration_links import declare_indexes
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 from integration_hub.runtime.status import resource_of
+from integration_hub.wiring.connecting import build_connecting
+from integration_hub.wiring.credentials import CredentialRoom
 from memory_calls import MemoryCalls
-from memory_cluster import MemoryCluster
 from memory_identity import MemoryAuthenticator, MemoryAuthorizer
 from memory_intake import MemoryIntake
-from memory_store import MemoryStore
 
+PUBLIC_URL = "https://hub.example.com"
 NAMESPACE = "project-123"
 OTHER = "project-456"
 ALICE = "alice"
@@ -102,6 +107,21 @@ class CountingEntropy:
         return f"01890000-0000-7000-8000-{next(self._numbers):012d}"
 
 
+def _credential_room(rooms: CredentialStage) -> CredentialRoom:
+    """The real room of credentials, over memory, with the vendor in `rooms.far_end`."""
+    hub = rooms.process()
+    return CredentialRoom(
+        source=hub.source,
+        keeper=hub.keeper,
+        endpoint=hub.endpoint,
+        usage=Usage(rooms.store, rooms.clock),
+        reading=hub.reading,
+        clients=hub.clients,
+        registrar=Registrar(hub.endpoint, hub.book, hub.reading),
+        seal=hub.seal,
+    )
+
+
 class MemoryFigures:
     """gateway.parts.GatewayMetrics that remembers."""
 
@@ -127,10 +147,11 @@ class GatewayStage:
         """`through`: what calls go through, in place of `calls`, which remembers and sends nothing."""
         self.figures = MemoryFigures()
         self.clock = StillClock()
-        self.store = MemoryStore(self.clock)
+        rooms = CredentialStage(self.clock)
+        self.vendor, self.store, self.cluster = rooms.far_end, rooms.store, rooms.cluster
+        self.egress = rooms.egress
         self.calls = MemoryCalls()
         calls = through or self.calls
-        self.cluster = MemoryCluster()
         self.intake = MemoryIntake()
         self.authenticator = MemoryAuthenticator()
         self.authorizer = MemoryAuthorizer()
@@ -162,6 +183,15 @@ class GatewayStage:
         )
         change = ChangeIntegration(integrations, judge, writer, finder)
         customs = FindCustom(self.cache, reader, admission)
+        connecting = build_connecting(
+            integrations,
+            linker,
+            _credential_room(rooms),
+            store=self.store,
+            expressions=expressions,
+            clock=self.clock,
+            public_url=PUBLIC_URL,
+        )
         self.operations = Operations(
             providers=providers,
             find=finder,
@@ -194,6 +224,10 @@ class GatewayStage:
                 wakeups=self.store,
                 clock=self.clock,
             ),
+            connect=connecting.connect,
+            connect_provider=ConnectProvider(providers, integrations, create, connecting.connect),
+            callback=connecting.callback,
+            disconnect=connecting.disconnect,
             execute=Execute(integrations, one_call),
             batch=ExecuteBatch(integrations, one_call, calls, expressions, self.clock),
             stream=ExecuteStream(integrations, calls),
@@ -216,6 +250,7 @@ class GatewayStage:
             metrics=self.figures,
             limits=limits or GatewayLimits(),
             version="1.2.3",
+            public_url=PUBLIC_URL,
         )
         self.ready = True
         self.app = build_app(parts)

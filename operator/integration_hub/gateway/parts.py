@@ -9,11 +9,15 @@ from typing import Protocol
 
 from integration_hub.operations.audit import ReadAudit
 from integration_hub.operations.batch import ExecuteBatch
+from integration_hub.operations.callback import Callback
 from integration_hub.operations.change_integration import ChangeIntegration
+from integration_hub.operations.connect import Connect
+from integration_hub.operations.connect_provider import ConnectProvider
 from integration_hub.operations.create_custom import CreateCustom
 from integration_hub.operations.create_integration import CreateIntegration
 from integration_hub.operations.delete_integration import DeleteIntegration
 from integration_hub.operations.deploy_custom import DeployCustom
+from integration_hub.operations.disconnect import Disconnect
 from integration_hub.operations.execute import Execute
 from integration_hub.operations.find_custom import FindCustom
 from integration_hub.operations.find_integrations import FindIntegrations
@@ -80,6 +84,10 @@ class Operations:
     find_custom: FindCustom
     deploy_custom: DeployCustom
     try_connection: TryConnection
+    connect: Connect
+    connect_provider: ConnectProvider
+    callback: Callback
+    disconnect: Disconnect
     execute: Execute
     batch: ExecuteBatch
     stream: ExecuteStream
@@ -102,7 +110,9 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class GatewayParts:
-    """All of it. `live` and `ready` are the hub's own probes."""
+    """All of it. `live` and `ready` are the hub's own probes; `public_url` is where browsers reach it, and
+    `audience` what Kubernetes tokens must be made for (both are shown to people).
+    """
 
     authenticator: Authenticator
     operations: Operations
@@ -114,3 +124,5 @@ class GatewayParts:
     metrics: GatewayMetrics | None = None
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     version: str = ""
+    public_url: str = ""
+    audience: str = "integration-hub"

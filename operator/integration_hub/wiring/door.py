@@ -48,6 +48,8 @@ def open_door(ports: DoorPorts, operations: Operations) -> GatewayServer:
         metrics=ports.metrics,
         limits=_limits(settings),
         version=__version__,
+        public_url=settings.public_url,
+        audience=settings.gateway_audience,
     )
     try:
         return GatewayServer.open(

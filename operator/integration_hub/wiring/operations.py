@@ -9,6 +9,7 @@ from integration_hub.operations.admission import Admission
 from integration_hub.operations.audit import ReadAudit
 from integration_hub.operations.batch import ExecuteBatch
 from integration_hub.operations.change_integration import ChangeIntegration
+from integration_hub.operations.connect_provider import ConnectProvider
 from integration_hub.operations.create_custom import CreateCustom
 from integration_hub.operations.create_integration import CreateIntegration
 from integration_hub.operations.delete_integration import DeleteIntegration
@@ -35,7 +36,6 @@ from integration_hub.ports import (
     Calls,
     Clock,
     Cluster,
-    CredentialIntake,
     Entropy,
     Expressions,
     Store,
@@ -43,6 +43,8 @@ from integration_hub.ports import (
 from integration_hub.providers.linking import Linker
 from integration_hub.providers.reading import ProviderReader
 from integration_hub.runtime.cache import ObjectCache
+from integration_hub.wiring.connecting import Connecting, build_connecting
+from integration_hub.wiring.credentials import CredentialRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class OperationPorts:
     reader: ProviderReader
     linker: Linker
     calls: Calls
-    intake: CredentialIntake
+    credentials: CredentialRoom
+    public_url: str
     store: Store
     expressions: Expressions
     clock: Clock
@@ -73,18 +76,11 @@ def build_operations(ports: OperationPorts) -> Operations:
     health = ReadHealth(integrations, admission, store, clock)
     finder = FindIntegrations(integrations, admission, ports.reader)
     judge = Judge(providers, linker)
-    writer = IntegrationWriter(cluster, cache, ports.intake)
-    create = CreateIntegration(
-        admission=admission,
-        judge=judge,
-        writer=writer,
-        finder=finder,
-        cache=cache,
-        locks=store,
-        entropy=ports.entropy,
-    )
+    writer = IntegrationWriter(cluster, cache, ports.credentials.keeper)
+    create = _create(ports, admission, judge, writer, finder)
     change = ChangeIntegration(integrations, judge, writer, finder)
     customs = FindCustom(cache, ports.reader, admission)
+    connecting = _connecting(ports, integrations)
     return Operations(
         providers=providers,
         find=finder,
@@ -99,16 +95,11 @@ def build_operations(ports: OperationPorts) -> Operations:
         deploy_custom=DeployCustom(
             admission=admission, finder=customs, create=create, cluster=cluster, cache=cache
         ),
-        try_connection=TryConnection(
-            integrations=integrations,
-            linker=linker,
-            calls=calls,
-            expressions=expressions,
-            health=store,
-            reports=health,
-            wakeups=store,
-            clock=clock,
-        ),
+        try_connection=_try_connection(ports, integrations, health),
+        connect=connecting.connect,
+        connect_provider=ConnectProvider(providers, integrations, create, connecting.connect),
+        callback=connecting.callback,
+        disconnect=connecting.disconnect,
         execute=Execute(integrations, one_call),
         batch=ExecuteBatch(integrations, one_call, calls, expressions, clock),
         stream=ExecuteStream(integrations, calls),
@@ -119,4 +110,47 @@ def build_operations(ports: OperationPorts) -> Operations:
         logs=ReadLogs(integrations, store),
         statistics=ReadStatistics(integrations, admission, ports.reader, store, clock),
         audit=ReadAudit(admission, store),
+    )
+
+
+def _create(
+    ports: OperationPorts,
+    admission: Admission,
+    judge: Judge,
+    writer: IntegrationWriter,
+    finder: FindIntegrations,
+) -> CreateIntegration:
+    return CreateIntegration(
+        admission=admission,
+        judge=judge,
+        writer=writer,
+        finder=finder,
+        cache=ports.cache,
+        locks=ports.store,
+        entropy=ports.entropy,
+    )
+
+
+def _connecting(ports: OperationPorts, integrations: Integrations) -> Connecting:
+    return build_connecting(
+        integrations,
+        ports.linker,
+        ports.credentials,
+        store=ports.store,
+        expressions=ports.expressions,
+        clock=ports.clock,
+        public_url=ports.public_url,
+    )
+
+
+def _try_connection(ports: OperationPorts, integrations: Integrations, health: ReadHealth) -> TryConnection:
+    return TryConnection(
+        integrations=integrations,
+        linker=ports.linker,
+        calls=ports.calls,
+        expressions=ports.expressions,
+        health=ports.store,
+        reports=health,
+        wakeups=ports.store,
+        clock=ports.clock,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from integration_hub.gateway.families.browser import BrowserRoutes
 from integration_hub.gateway.families.calls import CallRoutes
 from integration_hub.gateway.families.custom import CustomRoutes
 from integration_hub.gateway.families.discovery import DiscoveryRoutes
 from integration_hub.gateway.families.integrations import IntegrationRoutes
+from integration_hub.gateway.families.oauth import OAuthRoutes
 from integration_hub.gateway.families.observation import ObservationRoutes
 from integration_hub.gateway.families.passage import PassageRoutes
 from integration_hub.gateway.families.projects import ProjectRoutes
@@ -30,4 +32,6 @@ def routers(parts: GatewayParts) -> list[APIRouter]:
         PassageRoutes(parts).router(),
         WidgetRoutes(parts).router(),
         WorkspaceRoutes(parts).router(),
+        OAuthRoutes(parts).router(),
+        BrowserRoutes(parts).router(),
     ]
