@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import ssl
@@ -82,6 +83,7 @@ class Program:
     process: subprocess.Popen[bytes]
     log: Path
     probe_port: int = 0
+    gateway_port: int = 0
 
     def cpu_seconds(self) -> float:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -138,6 +140,7 @@ class Rig:
     def __init__(self, plane: ControlPlane, scratch: Path) -> None:
         self.plane = plane
         self.scratch = scratch
+        self._key = secrets.token_hex(32)
         self.api = Api(plane)
         plane.create_namespace(OBJECTS)
         self.kubeconfig = hub_chart.install_rights(plane, HUB, tenants=[HUB, OBJECTS])
@@ -240,16 +243,32 @@ class Rig:
     # ------------------------------------------------------------------ programs
 
     @contextmanager
-    def hub(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Program]:
-        """The hub as shipped, as its own ServiceAccount; only the API budget is lifted."""
-        port = _free_port()
-        command = [
-            sys.executable, "-m", "integration_hub", "run",
-            "--kubeconfig", str(self.kubeconfig), "--namespace", HUB,
-            "--api-qps", "100000", "--api-burst", "100000", "--probe-port", str(port),
-            *arguments,
-        ]  # fmt: skip
-        with self._program("hub", command, environment or {}, port) as program:
+    def hub(
+        self, settings: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None
+    ) -> Iterator[Program]:
+        """The hub as shipped, as its own ServiceAccount; only the API budget is lifted.
+
+        `settings` are written without the prefix, in lower case; `environment` is for the interpreter.
+        """
+        probe_port, gateway_port = _free_port(), _free_port()
+        given = {
+            "kubeconfig": str(self.kubeconfig),
+            "namespace": HUB,
+            "api_qps": "100000",
+            "api_burst": "100000",
+            "probe_host": "127.0.0.1",
+            "probe_port": str(probe_port),
+            "gateway_host": "127.0.0.1",
+            "gateway_port": str(gateway_port),
+            "public_url": f"http://127.0.0.1:{gateway_port}",
+            "data_dir": str(self.scratch / "data"),
+            "token_encryption_key": self._key,
+            **(settings or {}),
+        }
+        named = {f"INTEGRATION_HUB_{name.upper()}": value for name, value in given.items()}
+        command = [sys.executable, "-m", "integration_hub", "run"]
+        with self._program("hub", command, {**named, **(environment or {})}, probe_port) as program:
+            program.gateway_port = gateway_port
             yield program
 
     @contextmanager

@@ -168,11 +168,11 @@ def _looked_at(hub: Program) -> float:
     return hub.metric("integration_hub_reconcile_total")
 
 
-def memory(rig: Rig) -> tuple[float, float]:
+def memory(rig: Rig, roles: str = "operator,gateway") -> tuple[float, float]:
     """Resident memory (now, high-water mark) in MiB once the hub leads and all is quiet."""
     rig.hold_lease()
     rig.release_lease()
-    with rig.hub() as hub:
+    with rig.hub({"roles": roles}) as hub:
         wait_until(lambda: hub.metric("integration_hub_reconcile_total") > 0, hub, 120, "first reconcile")
         _stand_by(hub)
         time.sleep(5)
