@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 
 from connect_stage import ALICE, PUBLIC_URL, ConnectStage
 from credential_stage import NAMESPACE, sent
-from integration_hub.adapters.clock import SystemClock
-from integration_hub.adapters.http import AiohttpTransport
-from integration_hub.adapters.resolve import SystemResolver
 from integration_hub.api.reasons import Reason
-from integration_hub.credentials.grant import Grant
-from integration_hub.credentials.owned_secret import Owner
-from integration_hub.domain.address import AddressPolicy, AllowList
-from integration_hub.egress.send import GuardedEgress
 from integration_hub.operations.callback import CallbackAnswer
 from integration_hub.operations.disconnect import DisconnectAnswer, DisconnectInput
-from integration_hub.ports import (
-    CredentialProblem,
-    Destination,
-    HttpRequest,
-    HttpResponse,
-    Presented,
-    Problem,
-)
+from integration_hub.ports import CredentialProblem, Presented, Problem
 from oauth_server import OAuthServer, oauth_server
+from oauth_stage import connect, let_it_end, stage_at, status_of
 
 
 @pytest.fixture(scope="module")
@@ -40,80 +25,36 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OAuthServer]:
         yield running
 
 
-@asynccontextmanager
-async def stage_for(server: OAuthServer, **oauth: Any) -> AsyncIterator[ConnectStage]:
-    allow = AllowList.parse([f"127.0.0.1/32:{server.port}"])
-    assert isinstance(allow, AllowList)
-    transport, resolver = AiohttpTransport(connections=20), SystemResolver({})
-    stage = ConnectStage(SystemClock(), GuardedEgress(transport, resolver, AddressPolicy(allow)))
-    stage.environment.update(EXAMPLE_CLIENT_ID="hub", EXAMPLE_CLIENT_SECRET="hub-secret")
-    stage.provider(
-        baseUrl=f"{server.url}/api",
-        oauth={
-            "authorizeUrl": f"{server.url}/o/authorize/",
-            "tokenUrl": f"{server.url}/o/token/",
-            "revokeUrl": f"{server.url}/o/revoke_token/",
-            "account": {"path": "/me", "id": "body.login"},
-            **oauth,
-        },
-    )
-    stage.integration()
-    try:
-        yield stage
-    finally:
-        await stage.hub.refresher.close(5)
-        await transport.close()
-        await resolver.close()
+def api(server: OAuthServer) -> str:
+    return f"{server.url}/api/me"
 
 
-async def connect(stage: ConnectStage, server: OAuthServer) -> CallbackAnswer | Problem:
-    asked = await stage.begin()
-    back = await asyncio.to_thread(server.consent, asked["page"])
-    assert back.pop("redirect_uri") == asked["redirect_uri"]
-    return await stage.arrive(back)
-
-
-async def ask(stage: ConnectStage, server: OAuthServer, presented: object) -> int:
-    """The status that the server's own API answers to these credentials."""
-    token = sent(presented)
-    request = HttpRequest(
-        "GET",
-        f"{server.url}/api/me",
-        Destination("tenant", NAMESPACE),
-        headers={"Authorization": f"Bearer {token}"},
-    )
-    answer = await stage.hub.endpoint.egress.send(request)
-    assert isinstance(answer, HttpResponse), answer
-    return answer.status
-
-
-async def let_it_end(stage: ConnectStage) -> None:
-    """The access token is as if an hour had passed."""
-    kept = await stage.hub.book.load(Owner.of(stage.link()))
-    assert not isinstance(kept, CredentialProblem)
-    assert isinstance(kept.grant, Grant)
-    past = stage.clock.now() - timedelta(seconds=1)
-    await stage.hub.book.save(
-        Owner.of(stage.link()), replace(kept, grant=replace(kept.grant, expires_at=past, refresh_at=past))
-    )
+def stage_for(server: OAuthServer, **oauth: Any) -> AbstractAsyncContextManager[ConnectStage]:
+    endpoints = {
+        "authorizeUrl": f"{server.url}/o/authorize/",
+        "tokenUrl": f"{server.url}/o/token/",
+        "revokeUrl": f"{server.url}/o/revoke_token/",
+        "account": {"path": "/me", "id": "body.login"},
+    }
+    return stage_at(server.url, {"baseUrl": f"{server.url}/api", "oauth": {**endpoints, **oauth}})
 
 
 async def test_a_person_connects_refreshes_and_disconnects(server: OAuthServer) -> None:
     async with stage_for(server) as stage:
         assert await connect(stage, server) == CallbackAnswer(NAMESPACE, "chat", "alice")
         first = await stage.hub.source.present(stage.link())
-        assert await ask(stage, server, first) == 200
+        assert await status_of(stage, api(server), first) == 200
         assert isinstance(first, Presented)
         assert first.expires_at is not None
 
         await let_it_end(stage)
         second = await stage.hub.source.present(stage.link())
         assert sent(second) != sent(first)
-        assert await ask(stage, server, second) == 200
+        assert await status_of(stage, api(server), second) == 200
 
         outcome = await stage.disconnect(ALICE, DisconnectInput(NAMESPACE, "chat"))
         assert outcome == DisconnectAnswer(NAMESPACE, "chat")
-        assert await ask(stage, server, second) in (401, 403)
+        assert await status_of(stage, api(server), second) in (401, 403)
         assert stage.owned() is None
 
 
@@ -126,7 +67,7 @@ async def test_a_hundred_callers_of_two_processes_spend_one_refresh_token(server
         asks = [sources[each % 2].present(stage.link()) for each in range(100)]
         presented = await asyncio.gather(*asks)
         assert len({sent(each) for each in presented}) == 1
-        assert await ask(stage, server, presented[0]) == 200
+        assert await status_of(stage, api(server), presented[0]) == 200
         results = stage.hub.metrics.results + other.metrics.results
         assert results == [("example", "obtained")]
 
@@ -139,7 +80,7 @@ async def test_a_chain_of_refreshes_over_restarts_never_reuses_a_spent_token(ser
             await let_it_end(stage)
             stage.restart()
             presented = await stage.hub.source.present(stage.link())
-            assert await ask(stage, server, presented) == 200
+            assert await status_of(stage, api(server), presented) == 200
             seen.add(sent(presented))
         assert len(seen) == 5
 
@@ -192,7 +133,7 @@ async def test_client_credentials_prove_themselves_either_way(server: OAuthServe
             oauth={"tokenUrl": f"{server.url}/o/token/", "clientAuthentication": method},
         )
         presented = await stage.hub.source.present(stage.link("robot"))
-        assert await ask(stage, server, presented) == 200
+        assert await status_of(stage, api(server), presented) == 200
 
 
 async def test_where_nobody_registered_the_hub_it_registers_itself(server: OAuthServer) -> None:
@@ -203,6 +144,6 @@ async def test_where_nobody_registered_the_hub_it_registers_itself(server: OAuth
         assert (await stage.begin())["client_id"] == asked["client_id"], "one client, not one each time"
         assert await connect(stage, server) == CallbackAnswer(NAMESPACE, "chat", "alice")
         await let_it_end(stage)
-        assert await ask(stage, server, await stage.hub.source.present(stage.link())) == 200
+        assert await status_of(stage, api(server), await stage.hub.source.present(stage.link())) == 200
         await stage.disconnect(ALICE, DisconnectInput(NAMESPACE, "chat"))
         assert (await stage.begin())["client_id"] == asked["client_id"]
