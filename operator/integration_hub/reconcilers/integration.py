@@ -169,19 +169,20 @@ class IntegrationReconciler:
     def _gather(self, basis: Basis, obj: Json) -> IntegrationWorld:
         parts, key = self._parts, basis.key
         facts = self._remembered(basis)
-        own = self._secret_version(basis.namespace, owned_name(basis.name))
-        kept = f"{own}/{self._projected_version(basis.spec, basis.namespace)}"
+        before, kept = facts.kept_version, self._kept_version(basis)
+        woken = key in self._woken
         annotations = obj["metadata"].get("annotations") or {}
         return IntegrationWorld.on(
             basis,
             test_requested=annotations.get(TEST_REQUESTED, "")[:MAX_TEST_NAME],
             credentials=None,
             secret_version=self._secret_version(basis.namespace, basis.secret_name),
-            facts=replace(facts, kept_version=kept),
+            facts=replace(facts, kept_version=kept or before),
             consent=parts.consent,
             tick=self._clock.monotonic(),
             jitter=parts.entropy.random(),
-            recheck=key in self._woken or (facts.kept_version is not None and facts.kept_version != kept),
+            recheck=woken or (before is not None and kept is not None and kept != before),
+            woken=woken,
             circuit=parts.circuits.row(basis.uid),
             anomaly=parts.vitals.anomaly(basis.uid),
             failed_calls=parts.vitals.failed(basis.uid),
@@ -189,6 +190,11 @@ class IntegrationReconciler:
             connect_url=parts.connect_url(basis.namespace, basis.name),
             rotation_requested=annotations.get(ROTATION_REQUESTED, ""),
         )
+
+    def _kept_version(self, basis: Basis) -> str | None:
+        """Of the Secrets that the hub itself writes for it; None while nobody can tell."""
+        own = self._secret_version(basis.namespace, owned_name(basis.name))
+        return f"{own}/{self._projected_version(basis.spec, basis.namespace)}" if own is not None else None
 
     def _projected_version(self, spec: IntegrationSpec, namespace: str) -> str | None:
         project = spec.credentials.project

@@ -145,7 +145,7 @@ def _why(world: IntegrationWorld) -> Why | None:
         return Why.DUE
     if facts.streak.works and world.circuit is not None and world.circuit.state == "open":
         return Why.TRIAL
-    if world.recheck and (
+    if world.woken and (
         facts.last_check is None or (world.now - facts.last_check).total_seconds() >= WOKEN_SECONDS
     ):
         return Why.WOKEN

@@ -113,13 +113,14 @@ class Basis:
 class IntegrationWorld(Basis):
     """One Integration and all that bears on it.
 
-    `credentials` is None on a look that did not ask for them; `recheck` says that something happened
-    to them which no version tells. `secret_version` is the resourceVersion of the Secret that the spec
-    names, by the watch: empty when there is none, None when unknown. `circuit` is None while calls go
-    through; `failed_calls` is what the store counted since its creation, None if nobody
-    asked it yet; `projected` what came of the Secret for workloads, None on a look that did not touch it,
-    and `bound` the name of the one that there is.
-    `tick` is monotonic seconds, `jitter` in [0, 1).
+    `credentials` is None on a look that did not ask for them; `recheck`: something happened to them
+    that no other version tells; `woken`: somebody wants it tried anew. `secret_version` is the
+    resourceVersion of the Secret that the spec names, by the watch: empty when there is none, None when
+    unknown. `circuit` is None while calls go through. `failed_calls` is what the store counted since
+    its creation, None if nobody asked it yet. `projected` is what came of the Secret for workloads, None
+    on a look that did not touch it, and `bound` the name of the one that there is. `rotation_requested`
+    is the moment since which others are wanted, as written. `tick` is monotonic seconds, `jitter` in
+    [0, 1).
     """
 
     test_requested: str
@@ -130,6 +131,7 @@ class IntegrationWorld(Basis):
     tick: float
     jitter: float
     recheck: bool = False
+    woken: bool = False
     circuit: BreakerRow | None = None
     anomaly: Anomaly | None = None
     failed_calls: int | None = None
