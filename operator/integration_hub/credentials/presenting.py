@@ -42,7 +42,6 @@ def of_values(
             return CredentialProblem(
                 Reason.SECRET_KEY_MISSING, f"{_where(link)} lacks {listed(keys)}: add it with a value."
             )
-    raise LookupError(f"mode {link.mode.type} needs a token")
 
 
 def of_token(link: Link, view: View, grant: Grant) -> Presented:

@@ -1,8 +1,8 @@
-"""Authentication schemes that need no token exchange: a Secret's data to headers and query.
+"""Authentication schemes that need no token: a Secret's values to headers and query.
 
 Which scheme, where the key goes and what the Secret's keys are called is data of the provider
-(`spec.authModes`). Schemes that obtain a token first (OAUTH2 and its kin) are `Unsupported` here:
-they live in the credentials room and end up as a bearer token.
+(`spec.authModes`). Modes that obtain a token first live in the credentials room; what a mode needs of a
+Secret is `secret_values`' matter.
 """
 
 from __future__ import annotations
@@ -48,13 +48,6 @@ class InvalidKey:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unsupported:
-    """The scheme needs a token exchange."""
-
-    type: AuthType
-
-
 def mode_of(spec: ProviderSpec, auth_type: AuthType | None) -> AuthMode | None:
     """The provider's mode of that type, its first where none is asked for; None if it has no such mode."""
     if auth_type is None:
@@ -62,24 +55,17 @@ def mode_of(spec: ProviderSpec, auth_type: AuthType | None) -> AuthMode | None:
     return next((mode for mode in spec.auth_modes if mode.type is auth_type), None)
 
 
-def required_keys(mode: AuthMode) -> tuple[str, ...] | Unsupported:
-    """The keys that the Secret must hold for this mode, in a fixed order; empty if it needs no Secret."""
-    scheme = _SCHEME_KEYS.get(mode.type)
-    if scheme is None:
-        return Unsupported(mode.type)
-    renamed = [mode.secret_keys.get(key, key) for key in scheme]
-    return tuple(dict.fromkeys((*renamed, *mode.extra_headers.values(), *mode.extra_query.values())))
-
-
-def apply(mode: AuthMode, data: Mapping[str, SecretText]) -> Applied | MissingKeys | InvalidKey | Unsupported:
-    """Turn a Secret's data into what goes on the wire.
+def apply(mode: AuthMode, data: Mapping[str, SecretText]) -> Applied | MissingKeys | InvalidKey:
+    """Turn a Secret's data into what goes on the wire. Raises LookupError for a mode that needs a token.
 
     A line break at the end of a value is dropped: `echo` and editors put it there, and no scheme
     can mean it.
     """
-    keys = required_keys(mode)
-    if isinstance(keys, Unsupported):
-        return keys
+    scheme = _SCHEME_KEYS.get(mode.type)
+    if scheme is None:
+        raise LookupError(f"a mode of type {mode.type.value} is not sent as it lies in the Secret")
+    named = [mode.secret_keys.get(key, key) for key in scheme]
+    keys = tuple(dict.fromkeys((*named, *mode.extra_headers.values(), *mode.extra_query.values())))
     values = {key: data[key].reveal().rstrip("\r\n") for key in keys if key in data}
     missing = tuple(key for key in keys if not values.get(key))
     if missing:
@@ -87,7 +73,7 @@ def apply(mode: AuthMode, data: Mapping[str, SecretText]) -> Applied | MissingKe
     invalid = _first_invalid(mode, values)
     if invalid is not None:
         return invalid
-    applied = _apply_scheme(mode, [values[mode.secret_keys.get(key, key)] for key in _SCHEME_KEYS[mode.type]])
+    applied = _apply_scheme(mode, [values[key] for key in named])
     headers = {header: SecretText(values[key]) for header, key in mode.extra_headers.items()}
     query = {parameter: SecretText(values[key]) for parameter, key in mode.extra_query.items()}
     return Applied({**applied.headers, **headers}, {**applied.query, **query})
