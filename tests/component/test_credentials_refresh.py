@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import timedelta
 
 from credential_stage import KEY, NAMESPACE, OLD_KEY, Stage, link, play, sent
 from integration_hub.api.reasons import Reason
-from integration_hub.ports import SECRETS, ApiError, CredentialProblem, Failure, Presented, SecretText
+from integration_hub.ports import (
+    SECRETS,
+    ApiError,
+    CredentialFacts,
+    CredentialProblem,
+    Failure,
+    HttpRequest,
+    Link,
+    Presented,
+    SecretText,
+)
 from integration_hub.providers.token_answer import Token
-from memory import answer, no_answer
+from memory import Answer, answer, no_answer
 
 HOUR = 3600.0
 CLIENT_CREDENTIALS = {"type": "OAUTH2_CLIENT_CREDENTIALS"}
@@ -292,18 +303,36 @@ def test_a_lost_key_is_told_with_its_own_reason_and_nothing_is_asked_for() -> No
 
 
 def test_a_storm_of_tokens_that_end_together_is_spread_and_none_is_late() -> None:
+    """Tokens obtained in one moment, each renewed when its facts say so."""
+
     async def story(stage: Stage) -> None:
-        process = stage.process()
-        links = [link(f"chat-{each}", uid=f"uid-{each}", mode=CLIENT_CREDENTIALS) for each in range(50)]
-        for each in links:
-            await process.source.refresh(each)
-        assert len(stage.far_end.asked) == 50
-        for each in links:
-            facts = await process.source.facts(each)
-            assert not isinstance(facts, CredentialProblem)
-            assert facts.refresh_at is not None
-            assert facts.expires_at is not None
-            assert facts.refresh_at < facts.expires_at
+        process = stage.process(chance=random.Random(7).random)
+        asked_at: list[float] = []
+
+        def far_end(request: HttpRequest) -> Answer:
+            asked_at.append(stage.clock.monotonic())
+            return stage.far_end(request)
+
+        stage.egress.far_end = far_end
+        links = [link(f"chat-{each}", uid=f"uid-{each}", mode=CLIENT_CREDENTIALS) for each in range(300)]
+        late: list[str] = []
+
+        async def keep(connection: Link) -> None:
+            while stage.clock.monotonic() < 1.5 * HOUR:
+                facts = await process.source.refresh(connection)
+                assert isinstance(facts, CredentialFacts)
+                assert facts.refresh_at is not None
+                assert facts.expires_at is not None
+                if facts.refresh_at >= facts.expires_at:
+                    late.append(connection.uid)
+                await asyncio.sleep(max((facts.refresh_at - stage.clock.now()).total_seconds(), 0.1))
+
+        await asyncio.gather(*(keep(each) for each in links))
+        assert late == []
+        renewals = [at for at in asked_at if HOUR / 2 < at < HOUR]
+        assert len(renewals) == 300
+        busiest = max(sum(start <= at < start + 30 for at in renewals) for start in range(1800, 3600, 10))
+        assert busiest < 60, "three hundred within six minutes are 25 in half a minute"
 
     play(story)
 

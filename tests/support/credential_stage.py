@@ -178,6 +178,14 @@ class CountingMetrics:
         self.results.append((provider, result))
 
 
+class _Entropy(FixedEntropy):
+    """ports.Entropy with a chance of the test's own."""
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        super().__init__()
+        self.random = chance  # type: ignore[method-assign]
+
+
 class ClusterVersions:
     """ports.SecretVersions: what a watch of the memory's API server would tell. `down`: nothing is known."""
 
@@ -227,15 +235,16 @@ class Stage:
         keys: tuple[str, ...] | None = (KEY,),
         egress: Any = None,
         through: Callable[[Any], Any] = lambda port: port,
+        chance: Callable[[], float] = lambda: 0.5,
     ) -> Process:
         """`keys`: the ring, the one that seals first; None: encryption mode none.
 
-        `through` wraps each port that has effects.
+        `through` wraps each port that has effects; `chance` is drawn from for jitter.
         """
         ring = KeyRing.parse(keys[0], keys[1:]) if keys else None
         assert ring is None or isinstance(ring, KeyRing)
         self._processes += 1
-        entropy = FixedEntropy()
+        entropy = _Entropy(chance)
         entropy._uuids = self._processes * 1_000_000
         expressions = CelExpressions()
         consent = Consent("integration-hub", "integration-hub")
@@ -257,6 +266,7 @@ class Stage:
             holder=holder,
             endpoint=endpoint,
             exchange=exchange,
+            usage=usage,
             locks=store,
             wakeups=store,
             clock=self.clock,

@@ -27,6 +27,7 @@ from integration_hub.credentials.holding import Holder, exchanging, pace_of
 from integration_hub.credentials.oauth_endpoint import OAuthEndpoint, Obtained
 from integration_hub.credentials.owned_secret import Conflict, OwnedBook, Owner
 from integration_hub.credentials.reading import Reading, View
+from integration_hub.credentials.usage import Usage
 from integration_hub.ports import (
     ApiError,
     Clock,
@@ -78,6 +79,7 @@ class Refresher:
         holder: Holder,
         endpoint: OAuthEndpoint,
         exchange: Exchange,
+        usage: Usage,
         locks: Locks,
         wakeups: Wakeups,
         clock: Clock,
@@ -90,6 +92,7 @@ class Refresher:
         self._holder = holder
         self._endpoint = endpoint
         self._exchange = exchange
+        self._usage = usage
         self._locks = locks
         self._wakeups = wakeups
         self._clock = clock
@@ -199,7 +202,7 @@ class Refresher:
             obtained = await self._ask(link, view, held)
         except ApiError:
             obtained = _later("The Secret that the provider's OAuth client lies in cannot be read now.")
-        self._count(link, obtained)
+        self._note(link, obtained)
         if isinstance(obtained, Token):
             self._pauses.pop(link.uid, None)
             return await self._keep(link, view, held, obtained)
@@ -341,7 +344,7 @@ class Refresher:
         """What a token request would be made of: where that changes, it is worth another try."""
         return f"{link.generation}/{link.provider_uid}/{link.provider_generation}/{view.secret_version}"
 
-    def _count(self, link: Link, obtained: Token | TokenRefusal | CredentialProblem) -> None:
+    def _note(self, link: Link, obtained: Token | TokenRefusal | CredentialProblem) -> None:
         match obtained:
             case Token():
                 result = "obtained"
@@ -350,6 +353,8 @@ class Refresher:
             case CredentialProblem():
                 result = "unasked"
         self._metrics.count_token_request(link.provider_label, result)
+        outcome = "allowed" if isinstance(obtained, Token) else "failed"
+        self._usage.tell(link.key, "", "refresh", outcome, result)
 
     async def _wake(self, link: Link) -> None:
         with suppress(StoreError):

@@ -94,6 +94,7 @@ def build_credentials(ports: CredentialPorts) -> CredentialRoom:
         holder=holder,
         endpoint=endpoint,
         exchange=exchange,
+        usage=usage,
         locks=ports.store,
         wakeups=ports.store,
         clock=clock,
