@@ -79,6 +79,7 @@ class Rooms:
             holder=holder,
             endpoint=endpoint,
             exchange=exchange,
+            usage=usage,
             locks=store,
             wakeups=store,
             clock=clock,
