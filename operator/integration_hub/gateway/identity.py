@@ -181,14 +181,14 @@ class Asked:
         return Asked(self.caller, namespace, self.correlation_id, self.trace, explicit=True)
 
 
-def maybe_asking(
+async def maybe_asking(
     request: Request,
     x_tenant: Annotated[
         str | None,
         Header(description="Namespace (tenant, workspace, project) to work in; the token's own by default."),
     ] = None,
 ) -> Asked:
-    """Who asks; the namespace may be empty."""
+    """Who asks; the namespace may be empty. A coroutine, since others are run in threads."""
     visit = visit_of(request)
     if visit.caller is None:
         _no(ErrorCode.UNAUTHENTICATED, "Send a bearer token.")
@@ -203,7 +203,7 @@ def maybe_asking(
     return Asked(visit.caller, namespace, visit.correlation_id, trace, explicit=bool(named))
 
 
-def asking(asked: Annotated[Asked, Depends(maybe_asking)]) -> Asked:
+async def asking(asked: Annotated[Asked, Depends(maybe_asking)]) -> Asked:
     """Who asks, in a namespace."""
     if not asked.namespace:
         _no(
