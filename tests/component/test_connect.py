@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connect_stage import ALICE, PUBLIC_URL, ConnectStage
-from credential_stage import NAMESPACE, sent
+from credential_stage import NAMESPACE, OLD_KEY, sent
 from integration_hub.api.errors import ErrorCode
 from integration_hub.api.integration import INTEGRATION
 from integration_hub.api.reasons import Reason
@@ -284,3 +284,22 @@ def test_the_hubs_own_client_is_not_sent_where_a_tenants_config_points() -> None
         oauth={"tokenUrl": "https://{{ config.host }}/token"},
         configSchema={"host": {"type": "string", "default": "auth.example.com"}},
     )
+
+
+def test_with_a_lost_key_disconnecting_is_the_way_out() -> None:
+    async def story(stage: ConnectStage) -> None:
+        asked = await stage.begin()
+        await stage.arrive({"state": asked["state"], "code": "c"})
+        stage.hub_keys = (OLD_KEY,)
+        stage.restart()
+        lost = await stage.hub.source.present(stage.link())
+        assert isinstance(lost, CredentialProblem)
+        assert lost.reason is Reason.ENCRYPTION_ERROR
+        refused = await stage.connect(ALICE, ConnectInput(NAMESPACE, "chat"))
+        assert code_of(refused) is ErrorCode.ENCRYPTION_ERROR
+        assert isinstance(await stage.disconnect(ALICE, DisconnectInput(NAMESPACE, "chat")), DisconnectAnswer)
+        asked = await stage.begin()
+        assert isinstance(await stage.arrive({"state": asked["state"], "code": "c"}), CallbackAnswer)
+        assert sent(await stage.hub.source.present(stage.link())) == "access-0003"
+
+    play(story)

@@ -213,6 +213,24 @@ def test_a_fresh_token_that_is_refused_is_not_renewed_over_and_over() -> None:
     play(story)
 
 
+def test_a_token_that_nothing_renews_and_that_is_refused_costs_no_read_each_time() -> None:
+    async def story(stage: Stage) -> None:
+        stage.secret("tokens", accessToken="a")
+        process, chat = stage.process(), link(secret="tokens")
+        refused = await process.source.present(chat)
+        assert isinstance(refused, Presented)
+        before = len(stage.cluster.requests)
+        for _ in range(100):
+            problem = await process.source.renew(chat, refused)
+            assert isinstance(problem, CredentialProblem)
+            assert problem.reason is Reason.INVALID_CREDENTIALS
+        assert len(stage.cluster.requests) == before
+        stage.secret("tokens", accessToken="b")
+        assert sent(await process.source.renew(chat, refused)) == "b"
+
+    play(story)
+
+
 def test_an_import_without_refresh_token_that_ended_asks_for_a_person_and_nobody_else() -> None:
     async def story(stage: Stage) -> None:
         await imported(stage, seconds=-1, refreshToken="")

@@ -38,6 +38,7 @@ class ConnectStage(Stage):
     def __init__(self, clock: Any = None, egress: Any = None) -> None:
         super().__init__(clock)
         self._egress = egress
+        self.hub_keys = (KEY,)
         self.cache = ObjectCache()
         declare_indexes(self.cache)
         self.authorizer = MemoryAuthorizer()
@@ -45,7 +46,7 @@ class ConnectStage(Stage):
         self.restart()
 
     def restart(self) -> None:
-        self.hub = hub = self.process(keys=(KEY,), egress=self._egress)
+        self.hub = hub = self.process(keys=self.hub_keys, egress=self._egress)
         expressions = CelExpressions()
         reader = ProviderReader(self.cache, expressions)
         self.linker = Linker(self.cache, reader, expressions, self.clock)

@@ -42,7 +42,9 @@ class HubKeeper:
         self, integration: Key, uid: str, given: Mapping[str, SecretText], *, caller: str
     ) -> CredentialProblem | None:
         """See the port."""
-        done = await self.book.change(Owner(integration, uid), lambda kept: replace(kept, given=dict(given)))
+        done = await self.book.change(
+            Owner(integration, uid), lambda kept: replace(kept, given=dict(given)), anew=True
+        )
         problem = done if isinstance(done, CredentialProblem) else None
         self.usage.tell(integration, caller, "store", "failed" if problem else "allowed")
         self.source.forget(uid)

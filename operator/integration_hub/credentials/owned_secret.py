@@ -110,8 +110,11 @@ class OwnedBook:
         self._seal = seal
         self._consent = consent
 
-    async def load(self, owner: Owner) -> Kept | CredentialProblem:
-        """What is kept, empty where there is nothing yet. Raises ApiError where nobody answers."""
+    async def load(self, owner: Owner, *, anew: bool = False) -> Kept | CredentialProblem:
+        """What is kept, empty where there is nothing yet. Raises ApiError where nobody answers.
+
+        `anew`: what cannot be opened is left out, for who is about to put something else in its place.
+        """
         name = owner.secret_name
         found = await self._secrets.read(owner.key.namespace, name)
         if found.state is SecretState.DENIED:
@@ -131,7 +134,7 @@ class OwnedBook:
                 lasting=False,
                 retry_after=5.0,
             )
-        return self._opened(owner, found)
+        return self._opened(owner, found, anew=anew)
 
     async def save(self, owner: Owner, kept: Kept) -> Kept | Conflict | CredentialProblem:
         """Write it whole, as it was read. Raises ApiError where nobody answers."""
@@ -164,11 +167,13 @@ class OwnedBook:
             stale=False,
         )
 
-    async def change(self, owner: Owner, alter: Callable[[Kept], Kept]) -> Kept | CredentialProblem:
+    async def change(
+        self, owner: Owner, alter: Callable[[Kept], Kept], *, anew: bool = False
+    ) -> Kept | CredentialProblem:
         """Read, alter, write; again from what is there by then, if somebody else came first."""
         try:
             for _ in range(_TRIES):
-                kept = await self.load(owner)
+                kept = await self.load(owner, anew=anew)
                 if isinstance(kept, CredentialProblem):
                     return kept
                 done = await self.save(owner, alter(kept))
@@ -207,7 +212,7 @@ class OwnedBook:
         sealed = {name: self._seal.seal(text, _place(owner, name)) for name, text in texts.items()}
         return {name: SecretText(text) for name, text in {"about": _ABOUT, **sealed}.items()}
 
-    def _opened(self, owner: Owner, found: SecretRead) -> Kept | CredentialProblem:
+    def _opened(self, owner: Owner, found: SecretRead, *, anew: bool) -> Kept | CredentialProblem:
         kept = Kept(found.uid, found.resource_version, sealed=self._seal.on)
         for name in ("given", "grant", "rotation"):
             text = found.data.get(name)
@@ -215,6 +220,8 @@ class OwnedBook:
                 continue
             opened = self._seal.open(text.reveal(), _place(owner, name))
             if isinstance(opened, SealProblem):
+                if anew:
+                    continue
                 return _unopened(owner, name, opened.message)
             try:
                 kept = _with(kept, name, json.loads(opened.value))

@@ -171,12 +171,21 @@ class Refresher:
             if waiting or isinstance(saved, CredentialProblem):
                 return saved
             view = saved
+        return self.verdict(link, view, beyond, waiting=waiting) or view
+
+    def verdict(
+        self, link: Link, view: View, beyond: str, *, waiting: bool = False
+    ) -> Grant | CredentialProblem | None:
+        """The token that serves, or why no newer one is to be asked for; None if one is.
+
+        `waiting`: somebody else is asking, so one that is due serves as long as it works.
+        """
         held = self._holder.hold(link, view)
         if isinstance(held, CredentialProblem):
             return held
-        now = self._clock.now()
         if held is None:
-            return self._paused(link, view) or view
+            return self._paused(link, view)
+        now = self._clock.now()
         usable = held.works(now) and held.version != beyond
         if usable and (waiting or not held.due(now)):
             return held
@@ -190,9 +199,7 @@ class Refresher:
                 retry_after=YOUNG.total_seconds(),
             )
         pause = self._paused(link, view)
-        if pause is not None:
-            return held if usable else pause
-        return view
+        return held if usable and pause is not None else pause
 
     async def _obtain(self, link: Link, view: View, beyond: str) -> Grant | CredentialProblem:
         held = self._holder.hold(link, view)

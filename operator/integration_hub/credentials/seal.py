@@ -124,14 +124,14 @@ class Seal:
         if cipher is None:
             return SealProblem(
                 f"it is sealed with key {name}, which the hub does not have: add that key to "
-                "TOKEN_ENCRYPTION_OLD_KEYS, or connect the account again"
+                "TOKEN_ENCRYPTION_OLD_KEYS, or disconnect the account and connect it again"
             )
         try:
             data = base64.b64decode(envelope, altchars=b"-_", validate=True)
             value = cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], place.associated_data)
         except (InvalidTag, ValueError, binascii.Error):
             return SealProblem(
-                f"key {name} does not open it: it was changed, or copied from another place; connect the "
-                "account again"
+                f"key {name} does not open it: it was changed, or copied from another place; disconnect "
+                "the account and connect it again"
             )
         return Opened(value.decode(), sealed=True, stale=name != self._present)

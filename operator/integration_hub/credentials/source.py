@@ -114,8 +114,11 @@ class HubCredentials:
             self._minted.pop(link.uid, None)
             self._ready.pop(link.uid, None)
             return await self._present(link, "")
-        newer = await self._refresher.newer(link, beyond=refused.version)
-        return await self._handed(link, newer)
+        view = await self._reading.look(link)
+        told = self._refresher.verdict(link, view, refused.version) if isinstance(view, View) else view
+        if not isinstance(told, CredentialProblem):
+            told = await self._refresher.newer(link, beyond=refused.version)
+        return await self._handed(link, told)
 
     async def facts(self, link: Link) -> CredentialFacts | CredentialProblem:
         """See the port."""
@@ -170,7 +173,7 @@ class HubCredentials:
         """
         ended = await self._given_up(link, caller) if isinstance(link, Link) else None
         done = await self._book.change(
-            owner, lambda kept: replace(kept, grant=ended, given=_client_of(kept.given))
+            owner, lambda kept: replace(kept, grant=ended, given=_client_of(kept.given)), anew=True
         )
         problem = done if isinstance(done, CredentialProblem) else None
         if problem is None:
