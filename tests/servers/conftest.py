@@ -6,7 +6,9 @@ A missing server fails: nothing here is skipped. A module that holds the hub aga
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -85,19 +87,44 @@ def hub(
         yield running
 
 
+@contextmanager
+def _tenant_of(plane: ControlPlane, hub: HubProcess, namespace: str, outside: str) -> Iterator[Tenant]:
+    hub_chart.serve(plane, namespace)
+    before = hub.log.stat().st_size
+    yield Tenant(plane, namespace, Corner(outside))
+    with hub.log.open() as log:  # what the hub said meanwhile, shown if a test fails
+        log.seek(before)
+        print(log.read()[-4000:])
+
+
 @pytest.fixture
 def tenant(control_plane: ControlPlane, namespace: str, outside: str, hub: HubProcess) -> Iterator[Tenant]:
     """A tenant whose namespace the hub serves, and whose providers are at `outside`."""
-    hub_chart.serve(control_plane, namespace)
-    before = hub.log.stat().st_size
-    yield Tenant(control_plane, namespace, Corner(outside))
-    with hub.log.open() as log:  # what the hub said meanwhile, shown if the test fails
-        log.seek(before)
-        print(log.read()[-4000:])
+    with _tenant_of(control_plane, hub, namespace, outside) as made:
+        yield made
 
 
 @pytest.fixture
 def caller(control_plane: ControlPlane, tenant: Tenant, hub: HubProcess) -> Iterator[HubCaller]:
     """A service in the tenant's namespace."""
     with hub_caller(control_plane, hub, tenant.namespace) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lasting_tenant(control_plane: ControlPlane, outside: str, hub: HubProcess) -> Iterator[Tenant]:
+    """The same for all tests of a module that leave it as they found it."""
+    namespace = f"lasting-{uuid.uuid4().hex[:8]}"
+    control_plane.create_namespace(namespace)
+    with _tenant_of(control_plane, hub, namespace, outside) as made:
+        yield made
+    control_plane.delete_namespace(namespace)
+
+
+@pytest.fixture(scope="module")
+def lasting_caller(
+    control_plane: ControlPlane, lasting_tenant: Tenant, hub: HubProcess
+) -> Iterator[HubCaller]:
+    """A service in its namespace."""
+    with hub_caller(control_plane, hub, lasting_tenant.namespace) as made:
         yield made

@@ -39,7 +39,7 @@ class ApiCaller:
         self.namespace = namespace
         self.name = name
         plane.kubectl("create", "serviceaccount", name, "-n", namespace)
-        self._token = plane.service_account_token(namespace, name, audience=AUDIENCE)
+        self.token = plane.service_account_token(namespace, name, audience=AUDIENCE)
 
     def given(self, role: str, namespace: str = "") -> ApiCaller:
         """Bind a ClusterRole in their own namespace, or in this one; returns once it counts."""
@@ -57,7 +57,7 @@ class ApiCaller:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send JSON; header names are written with underscores."""
-        named = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        named = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         named |= {name.replace("_", "-"): value for name, value in headers.items()}
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.api + path, data, named, method=method)
