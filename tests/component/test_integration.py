@@ -326,6 +326,35 @@ def test_a_test_that_is_asked_for_is_made_at_once_and_answered_once() -> None:
     play(story)
 
 
+def test_the_owners_own_tests_are_run_with_it_and_shown_one_by_one() -> None:
+    async def story(stage: Stage) -> None:
+        def far_end(request: HttpRequest) -> Any:
+            return answer(404 if request.url.endswith("/gone") else 200, {"team": "T1"})
+
+        stage.egress.far_end = far_end
+        tests = [
+            {"name": "team", "path": "/team.info", "expect": "status == 200 && body.team == 'T1'"},
+            {"name": "gone", "path": "/gone"},
+            {"name": "odd", "path": "/", "expect": "status ==="},
+        ]
+        await connected(stage, tests=tests)
+        assert "tests" not in stage.status()
+        assert len(stage.egress.requests) == 1
+        stage.ask_for_test("now")
+        await stage.settle(1)
+        found = {each["name"]: each["result"] for each in stage.status()["tests"]}
+        assert found == {"team": "passed", "gone": "failed", "odd": "failed"}
+        test = stage.status()["lastTest"]
+        assert (test["requested"], test["result"], test["reason"]) == ("now", "unhealthy", "UnexpectedAnswer")
+        assert "Test gone" in test["message"]
+        assert stage.ready() == ("True", "Succeeded")
+        asked = len(stage.egress.requests)
+        await stage.settle(5)
+        assert len(stage.egress.requests) == asked == 5
+
+    play(story)
+
+
 def test_a_test_that_cannot_be_made_is_answered_with_what_stands_in_its_way() -> None:
     async def story(stage: Stage) -> None:
         stage.provider()

@@ -223,7 +223,7 @@ class Logging(Model):
 
 
 class ConnectionTest(Model):
-    """A call that must succeed, run on request or with the health check."""
+    """A call that must succeed, made when somebody asks for a test."""
 
     name: Annotated[str, Field(min_length=1, max_length=63)] = Field(description="Its name.")
     method: HttpMethod = Field(default="GET", description="HTTP method.")
@@ -271,7 +271,8 @@ class IntegrationSpec(Model):
     batch: Batch = Field(default_factory=Batch, description="Bounds of batch calls.")
     logging: Logging = Field(default_factory=Logging, description="What is kept of requests and answers.")
     tests: Annotated[list[ConnectionTest], ListMap(("name",)), Field(max_length=16)] = Field(
-        default_factory=list, description="Calls that must succeed."
+        default_factory=list,
+        description="Calls that must succeed when a test is asked for; see status.tests.",
     )
 
 

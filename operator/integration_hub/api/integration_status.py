@@ -9,7 +9,7 @@ from pydantic import Field
 
 from integration_hub.api.authentication import AuthType
 from integration_hub.api.conditions import StatusBase
-from integration_hub.api.meta import Model, Timestamp
+from integration_hub.api.meta import ListMap, Model, Timestamp
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -134,6 +134,15 @@ class LastTest(Model):
     message: Text = Field(default="", description="What a person should know.")
 
 
+class TestResult(Model):
+    """What one of spec.tests came to when somebody last asked for a test."""
+
+    name: Annotated[str, Field(max_length=63)] = Field(description="The test's name.")
+    result: Literal["passed", "failed"] = Field(description="What it came to.")
+    at: Timestamp = Field(description="When it ran.")
+    message: Text = Field(default="", description="What a person should know.")
+
+
 class IntegrationStatus(StatusBase):
     """What the hub observed of an Integration."""
 
@@ -146,6 +155,9 @@ class IntegrationStatus(StatusBase):
     circuit: CircuitStatus | None = Field(default=None, description="State of the circuit breaker.")
     sync: SyncStatus | None = Field(default=None, description="Synchronisation in short form.")
     last_test: LastTest | None = Field(default=None, description="The last test that somebody asked for.")
+    tests: Annotated[list[TestResult], ListMap(("name",)), Field(max_length=16)] = Field(
+        default_factory=list, description="What spec.tests came to when somebody last asked for a test."
+    )
     last_successful_call: Timestamp | None = Field(default=None, description="When a call last succeeded.")
     last_error: Text | None = Field(default=None, description="What went wrong last, without secrets.")
     last_error_at: Timestamp | None = Field(default=None, description="When it went wrong.")

@@ -236,6 +236,7 @@ class IntegrationReconciler:
             seen = world if decisions.settled(world) else await self._looked(world, link)
             made = decisions.plan(seen)
             if late.inputs == seen.inputs and made.silent is None:
+                seen = replace(seen, checked=late.checked)
                 return await self._with_circuit(seen), made, late.outcome
         ended = isinstance(late, Renewed | Turn) and late.uid == world.uid
         if ended:
@@ -288,6 +289,7 @@ class IntegrationReconciler:
         done = await self._probes.attempt(key, tag, errand)
         if not isinstance(done, Probed):
             return world, made, None
+        world = replace(world, checked=done.checked)
         return await self._with_circuit(world), made, done.outcome
 
     def _free(self, key: Key) -> bool:

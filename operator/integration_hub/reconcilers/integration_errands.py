@@ -13,8 +13,10 @@ from integration_hub.api.integration import INTEGRATION
 from integration_hub.api.reasons import Reason
 from integration_hub.domain.classification import Outcome
 from integration_hub.domain.integration import Inputs
+from integration_hub.domain.integration.requested import Checked, judge
 from integration_hub.ports import (
     CallAnswer,
+    CallRequest,
     Calls,
     Clock,
     CredentialFacts,
@@ -47,6 +49,7 @@ class Probed:
     uid: str
     inputs: Inputs
     outcome: Outcome
+    checked: tuple[Checked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,17 @@ class Errands:
         if outcome.counts:
             took = outcome.elapsed_seconds * 1000 if outcome.status else None
             self._health.record_health(HealthPoint(self._clock.now(), link.uid, outcome.success, took))
-        return Probed(link.uid, inputs, outcome)
+        checked = await self._run_tests(link) if asked and outcome.success else ()
+        return Probed(link.uid, inputs, outcome, checked)
+
+    async def _run_tests(self, link: Link) -> tuple[Checked, ...]:
+        """The owner's own tests, one after the other."""
+        checked = []
+        for test in link.spec.tests:
+            request = CallRequest(test.method, test.path, purpose=Purpose.TEST, retry=False)
+            answer = await self._calls.call(link, request)
+            checked.append(judge(test, answer, self._expressions))
+        return tuple(checked)
 
     async def try_out(self, link: Link, purpose: Purpose) -> Outcome:
         """The provider's probe with the credentials of this purpose."""

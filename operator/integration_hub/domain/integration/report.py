@@ -100,6 +100,7 @@ def report(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> Repo
         "binding": {"name": world.bound} if world.bound else None,
         "circuit": _circuit(world),
         "lastTest": _last_test(world, made, outcome),
+        "tests": _tests(world),
         **_history(world, facts),
         "updatedAt": _updated_at(world.previous, world.generation, world.now),
     }
@@ -343,6 +344,10 @@ def _last_test(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> 
     if outcome is not None and outcome.counts:
         result = HealthStatus.HEALTHY if outcome.success else HealthStatus.UNHEALTHY
         reason, message = outcome.reason, explain(outcome, subject_of(world))
+        failed = next((each for each in world.checked if not each.passed), None)
+        if outcome.success and failed is not None:
+            result, reason = HealthStatus.UNHEALTHY, Reason.UNEXPECTED_ANSWER
+            message = f"Test {failed.name} of spec.tests failed. {failed.message}"
     elif made.silent is not None:
         failing = next((finding for finding in made.findings.values() if finding.status == "False"), None)
         obstacle = failing if failing is not None and world.spec.enabled else made.silent
@@ -357,6 +362,22 @@ def _last_test(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> 
         "at": format_time(world.now),
         "message": conditions.clip(message),
     }
+
+
+def _tests(world: IntegrationWorld) -> list[dict[str, Json]] | None:
+    """What the tests in the spec came to; of those that were not run now, what was known."""
+    ran = {
+        each.name: {
+            "name": each.name,
+            "result": "passed" if each.passed else "failed",
+            "at": format_time(world.now),
+            "message": conditions.clip(each.message),
+        }
+        for each in world.checked
+    }
+    before = {each["name"]: each for each in world.previous.get("tests") or ()}
+    known = (ran.get(test.name) or before.get(test.name) for test in world.spec.tests)
+    return [each for each in known if each is not None] or None
 
 
 def _updated_at(previous: Mapping[str, Json], generation: int, now: datetime) -> str:

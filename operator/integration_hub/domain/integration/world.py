@@ -20,6 +20,7 @@ from integration_hub.domain.conditions import Finding
 from integration_hub.domain.config_schema import InvalidConfig, ValidConfig
 from integration_hub.domain.consent import Consent
 from integration_hub.domain.integration.facts import HealthFacts, Inputs
+from integration_hub.domain.integration.requested import Checked
 from integration_hub.domain.provider import Examined
 from integration_hub.ports import BreakerRow, CredentialFacts, CredentialProblem, Json, Key
 
@@ -118,9 +119,9 @@ class IntegrationWorld(Basis):
     resourceVersion of the Secret that the spec names, by the watch: empty when there is none, None when
     unknown. `circuit` is None while calls go through. `failed_calls` is what the store counted since
     its creation, None if nobody asked it yet. `projected` is what came of the Secret for workloads, None
-    on a look that did not touch it, and `bound` the name of the one that there is. `rotation_requested`
-    is the moment since which others are wanted, as written. `tick` is monotonic seconds, `jitter` in
-    [0, 1).
+    on a look that did not touch it, and `bound` the name of the one that there is. `checked` is what the
+    tests in the spec came to, if they were run. `rotation_requested` is the moment since which others are
+    wanted, as written. `tick` is monotonic seconds, `jitter` in [0, 1).
     """
 
     test_requested: str
@@ -137,6 +138,7 @@ class IntegrationWorld(Basis):
     failed_calls: int | None = None
     projected: Finding | None = None
     bound: str = ""
+    checked: tuple[Checked, ...] = ()
     connect_url: str = ""
     rotation_requested: str = ""
 
