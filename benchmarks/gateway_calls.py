@@ -15,7 +15,6 @@ import asyncio
 import json
 import pstats
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -24,13 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import far_ends
+from rig import GROUP, HUB, OBJECTS, Program, Rig, spread
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import far_ends  # noqa: E402 - after the path is set
-from rig import GROUP, HUB, OBJECTS, Program, Rig, spread, wait_until  # noqa: E402
-
-from controlplane import ControlPlane  # noqa: E402 - rig sets the path
+from controlplane import ControlPlane  # isort: skip - rig sets the path
 
 PER_SECOND = 40
 WARM_UP = 100

@@ -13,6 +13,7 @@ import secrets
 import signal
 import socket
 import ssl
+import statistics
 import subprocess
 import sys
 import threading
@@ -35,7 +36,8 @@ from controlplane import ControlPlane  # noqa: E402
 
 HUB = "integration-hub"
 OBJECTS = "bench"
-BASE = f"/apis/integrationhub.io/v1alpha1/namespaces/{OBJECTS}/integrations"
+GROUP = "/apis/integrationhub.io/v1alpha1"
+BASE = f"{GROUP}/namespaces/{OBJECTS}/integrations"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{HUB}/leases/integration-hub"
 TICKS = os.sysconf("SC_CLK_TCK")
 Json = dict[str, Any]
@@ -244,11 +246,16 @@ class Rig:
 
     @contextmanager
     def hub(
-        self, settings: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None
+        self,
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        *,
+        profile: Path | None = None,
     ) -> Iterator[Program]:
         """The hub as shipped, as its own ServiceAccount; only the API budget is lifted.
 
-        `settings` are written without the prefix, in lower case; `environment` is for the interpreter.
+        `settings` are written without the prefix, in lower case; `environment` is for the interpreter,
+        `profile` a file for what a profiler finds (see profiled.py).
         """
         probe_port, gateway_port = _free_port(), _free_port()
         given = {
@@ -266,7 +273,8 @@ class Rig:
             **(settings or {}),
         }
         named = {f"INTEGRATION_HUB_{name.upper()}": value for name, value in given.items()}
-        command = [sys.executable, "-m", "integration_hub", "run"]
+        program_of = [str(ROOT / "benchmarks" / "profiled.py"), str(profile)] if profile else ["-m", "integration_hub", "run"]
+        command = [sys.executable, *program_of]
         with self._program("hub", command, {**named, **(environment or {})}, probe_port) as program:
             program.gateway_port = gateway_port
             yield program
@@ -342,6 +350,10 @@ def wait_until(done: Any, program: Program, seconds: float, what: str) -> None:
         if time.monotonic() > end:
             raise RuntimeError(f"not within {seconds:.0f} s: {what}\n{program.log.read_text()[-2000:]}")
         time.sleep(0.02)
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def _micro_time() -> str:

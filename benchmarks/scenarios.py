@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig import BASE, OBJECTS, PROVIDER, Completions, Program, Rig, name, wait_until
+from rig import BASE, OBJECTS, PROVIDER, Completions, Program, Rig, name, spread, wait_until
 
 HERE = Path(__file__).resolve().parent
 WORKERS = 12
@@ -177,10 +176,6 @@ def memory(rig: Rig, roles: str = "operator,gateway") -> tuple[float, float]:
         _stand_by(hub)
         time.sleep(5)
         return hub.memory()
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 __all__ = ["Completions", "cold_start", "memory", "prepare", "reconcile", "settle", "spread"]
