@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 _T = TypeVar("_T")
 
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+).fullmatch
+
+
+def _moment(value: object) -> object:
+    """Not every text that could somehow be a time: numbers, dates without a clock, clocks without a zone."""
+    if isinstance(value, str) and not _RFC3339(value):
+        raise ValueError("must be a time such as 2024-01-15T10:30:00Z")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A time going in: RFC 3339, with any offset."""
 Limit = Annotated[int, Field(ge=1, le=500, description="Most items of one page.")]
 Cursor = Annotated[str, Field(max_length=1024, description="nextCursor of the page before.")]
 

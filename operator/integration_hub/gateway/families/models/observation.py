@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from integration_hub.api.integration import HealthStatus, Phase
 from integration_hub.api.meta import Timestamp
 from integration_hub.domain.duration import seconds_of
-from integration_hub.gateway.families.models import Answer, Body
+from integration_hub.gateway.families.models import Answer, Body, Moment
 from integration_hub.gateway.families.spelling import Spelling
 from integration_hub.operations.health import HealthReport, HealthSummary
 from integration_hub.operations.metrics import MetricsReport
@@ -163,7 +163,7 @@ class LogQuery(Body):
     level: Literal["debug", "info", "warn", "error"] | None = Field(
         default=None, description="This level and all that is more serious."
     )
-    since: datetime | None = Field(default=None, description="Not older than this.")
+    since: Moment | None = Field(default=None, description="Not older than this.")
     before: str = Field(default="", max_length=128, description="`next` of the page before.")
 
 
@@ -321,7 +321,7 @@ class AuditQueryParameters(Body):
 
     name: str = Field(default="", max_length=253, description="Only about the object of this name.")
     actor: str = Field(default="", max_length=512, description="Only what this user did.")
-    since: datetime | None = Field(default=None, description="Not older than this.")
+    since: Moment | None = Field(default=None, description="Not older than this.")
     limit: int = Field(default=100, ge=1, le=1000, description="Most entries of one answer.")
     before: str = Field(default="", max_length=128, description="`next` of the page before.")
 
