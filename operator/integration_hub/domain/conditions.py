@@ -23,8 +23,10 @@ from integration_hub.api.reasons import Reason
 Json = Any
 
 
-_BAD_WHEN_TRUE = frozenset({"RotationDue", "Anomalous"})
+_BAD_WHEN_TRUE = frozenset({"RotationDue", "Anomalous", "CircuitOpen"})
 """Conditions that are there only while something is wrong; every other one should be True."""
+_BAD_REASONS = frozenset({Reason.REFRESH_FAILED.value})
+"""Reasons that are trouble whatever the status: a token that still works and cannot be renewed."""
 _WANTED = frozenset({Reason.PAUSED.value, Reason.DELETING.value})
 
 
@@ -136,7 +138,11 @@ def find(conditions: Sequence[Mapping[str, Json]], condition_type: str) -> Mappi
 
 def troubles(conditions: Sequence[Mapping[str, Json]]) -> frozenset[str]:
     """The reasons of all that is not as it should be; being switched off by its owner is as it should be."""
-    bad = {each["reason"] for each in conditions if each["status"] == _bad_status(each["type"])}
+    bad = {
+        each["reason"]
+        for each in conditions
+        if each["status"] == _bad_status(each["type"]) or each["reason"] in _BAD_REASONS
+    }
     return frozenset(bad - _WANTED)
 
 

@@ -204,6 +204,8 @@ def test_building_again_from_its_own_result_changes_nothing(
         ),
         pytest.param([("Ready", "Unknown", "ProbePending")], set(), id="not known yet"),
         pytest.param([("Ready", "False", "Paused")], set(), id="switched off by its owner"),
+        pytest.param([("CircuitOpen", "True", "CircuitOpen")], {"CircuitOpen"}, id="held-back"),
+        pytest.param([("TokenValid", "True", "RefreshFailed")], {"RefreshFailed"}, id="works-for-now"),
     ],
 )
 def test_troubles_are_the_reasons_of_what_is_not_as_it_should_be(
