@@ -10,8 +10,12 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
 
 from child_server import child_server
 from servers import locate
@@ -61,6 +65,45 @@ def gitea_server(folder: Path) -> Iterator[Gitea]:
         yield Gitea(f"http://127.0.0.1:{port}", folder)
 
 
+def way_back(authorize_url: str) -> str:
+    """USER signs in and consents in their browser: the address that it is sent back to, with the code."""
+    with httpx2.Client(timeout=60, trust_env=False) as browser:
+        here, answer = authorize_url, browser.get(authorize_url)
+        for _ in range(6):
+            if answer.is_redirect:
+                there = urljoin(here, answer.headers["location"])
+                if urlsplit(there).netloc != urlsplit(authorize_url).netloc:
+                    return there
+                here, answer = there, browser.get(there)
+                continue
+            form = _Form()
+            form.feed(answer.text)
+            given = {**form.hidden, "user_name": USER, "password": PASSWORD, "granted": "true"}
+            answer = browser.post(urljoin(here, form.action), data=given)
+        raise AssertionError(f"no way back: {here} {answer.text[:2000]}")
+
+
+class _Form(HTMLParser):
+    """The first form of a page that is sent by POST: where to, and what it sends along."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action = ""
+        self.hidden: dict[str, str] = {}
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form" and given.get("method", "").lower() == "post" and not self.action:
+            self.action, self._inside = given.get("action", ""), True
+        if self._inside and tag == "input" and given.get("type") == "hidden":
+            self.hidden[given.get("name", "")] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._inside = False
+
+
 def _settings(folder: Path, source: Path, port: int) -> str:
     return f"""
 APP_NAME = test
@@ -83,7 +126,7 @@ SECRET_KEY = for-a-test-only-00000000000000000
 INTERNAL_TOKEN = eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJuYmYiOjE2MDAwMDAwMDB9.7Xb1Gm8C3E1pXGm5dBqfO0mI8S3p8i1Gq1Xy2pQ2pXk
 [oauth2]
 JWT_SECRET = MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA
-ACCESS_TOKEN_EXPIRATION_TIME = 3600
+ACCESS_TOKEN_EXPIRATION_TIME = 20
 INVALIDATE_REFRESH_TOKENS = true
 [service]
 DISABLE_REGISTRATION = true

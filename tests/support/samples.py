@@ -17,7 +17,12 @@ FOLDER = hub_chart.ROOT / "manifests" / "samples"
 def documents() -> list[dict[str, Any]]:
     """Every object of every sample, in the order in which kustomize lists the files."""
     files = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
-    return [part for name in files for part in yaml.safe_load_all((FOLDER / name).read_text())]
+    return [part for name in files for part in of_file(name)]
+
+
+def of_file(name: str) -> list[dict[str, Any]]:
+    """The objects of one sample file."""
+    return list(yaml.safe_load_all((FOLDER / name).read_text()))
 
 
 def product(namespace: str, *, workload: str | None = None, **changes: Any) -> dict[str, Any]:
