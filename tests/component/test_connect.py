@@ -138,6 +138,17 @@ def test_who_may_not_connect_is_refused_and_learns_nothing() -> None:
     play(story)
 
 
+def test_who_may_not_connect_does_not_use_up_somebody_elses_way_back() -> None:
+    async def story(stage: ConnectStage) -> None:
+        back = {"state": (await stage.begin())["state"], "code": "the-code"}
+        stage.authorizer.revoke("*")
+        refused = await stage.arrive(back, caller=MALLORY, namespace=NAMESPACE, integration="chat")
+        assert code_of(refused) is ErrorCode.FORBIDDEN
+        assert isinstance(await stage.arrive(back), CallbackAnswer)
+
+    play(story)
+
+
 def test_a_front_end_posts_what_its_own_browser_brought_and_nobody_elses() -> None:
     async def story(stage: ConnectStage) -> None:
         asked = await stage.begin()

@@ -109,7 +109,10 @@ class Callback:
         self._clock = clock
 
     async def __call__(self, caller: Caller | None, asked: CallbackInput) -> CallbackAnswer | Problem:
-        """`caller` None: a browser."""
+        """`caller` None: a browser. Who may not connect here does not use the state up."""
+        refusal = await self._unauthorised(caller, asked)
+        if refusal is not None:
+            return refusal
         journey = await self._journeys.end(asked.state)
         if isinstance(journey, Problem):
             return journey
@@ -120,7 +123,7 @@ class Callback:
     async def _arrive(
         self, caller: Caller | None, asked: CallbackInput, journey: Journey
     ) -> CallbackAnswer | Problem:
-        refusal = await self._stranger(caller, asked, journey) or _mixed_up(asked, journey) or _refused(asked)
+        refusal = _stranger(caller, asked, journey) or _mixed_up(asked, journey) or _refused(asked)
         if refusal is not None:
             return refusal
         link = self._left(journey)
@@ -142,21 +145,11 @@ class Callback:
 
     # ------------------------------------------------------------------ who and where
 
-    async def _stranger(
-        self, caller: Caller | None, asked: CallbackInput, journey: Journey
-    ) -> Problem | None:
-        """Why this is not who was sent away, or not where they were sent from."""
-        mark = session_mark(asked.session)
-        if journey.session and not same(journey.session, mark):
-            return _again("It was begun in another browser")
+    async def _unauthorised(self, caller: Caller | None, asked: CallbackInput) -> Problem | None:
         if caller is None:
-            return None if same(asked.slug, journey.slug) else _again("It was begun with another provider")
-        if not same(caller.user, journey.user):
-            return _again("Somebody else began it")
-        if asked.namespace != journey.namespace or asked.integration not in (journey.name, journey.uid):
-            return _again("It was begun for another Integration")
+            return None
         found = await self._integrations.open(
-            caller, journey.namespace, journey.name, verb="create", subresource=CONNECT, trail=asked.trail
+            caller, asked.namespace, asked.integration, verb="create", subresource=CONNECT, trail=asked.trail
         )
         return found if isinstance(found, Problem) else None
 
@@ -207,6 +200,20 @@ class Callback:
                 correlation_id=asked.trail.correlation_id,
             )
         )
+
+
+def _stranger(caller: Caller | None, asked: CallbackInput, journey: Journey) -> Problem | None:
+    """Why this is not who was sent away, or not where they were sent from."""
+    mark = session_mark(asked.session)
+    if journey.session and not same(journey.session, mark):
+        return _again("It was begun in another browser")
+    if caller is None:
+        return None if same(asked.slug, journey.slug) else _again("It was begun with another provider")
+    if not same(caller.user, journey.user):
+        return _again("Somebody else began it")
+    if asked.namespace != journey.namespace or asked.integration not in (journey.name, journey.uid):
+        return _again("It was begun for another Integration")
+    return None
 
 
 def _mixed_up(asked: CallbackInput, journey: Journey) -> Problem | None:

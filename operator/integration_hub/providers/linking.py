@@ -29,6 +29,7 @@ from integration_hub.domain.integration import (
     identity,
     provider_key,
 )
+from integration_hub.domain.provider import may_use
 from integration_hub.ports import Clock, Expressions, Json, Key, Link, NoLink, Problem
 from integration_hub.providers import auth
 from integration_hub.providers.reading import Objects, Observed, ProviderReader, problems_of
@@ -109,7 +110,7 @@ class Linker:
         """All that is known of an Integration without reading a Secret: `obj` is `observed` decoded."""
         key = observed.key
         named = provider_key(obj["spec"], key.namespace)
-        provider = self._reader.read(named) if named is not None else None
+        provider = self._provider(named, key.namespace)
         config, address = self._configuration(spec, provider, key.namespace)
         return Basis(
             namespace=key.namespace,
@@ -136,6 +137,13 @@ class Linker:
             versions == (observed.uid, observed.generation, observed.status_mark)
             and self._version(known.provider_key) == known.provider
         )
+
+    def _provider(self, named: Key | None, namespace: str) -> KnownProvider | None:
+        """None as well for one that this namespace may not use: nothing of it may show in a status."""
+        found = self._reader.read(named) if named is not None else None
+        if found is None or may_use(found.examined.spec, found.namespace, namespace):
+            return found
+        return None
 
     def _version(self, provider: Key | None) -> tuple[str, int] | None:
         found = self._objects.get(provider) if provider is not None else None
