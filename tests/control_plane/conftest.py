@@ -13,6 +13,7 @@ from controlplane import ControlPlane
 from far_end import Corner, FarEnd, far_end
 from hub_process import HubProcess, running_hub
 from tenant import Tenant
+from threat_stage import Siege, siege
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +72,10 @@ def tenant(control_plane: ControlPlane, namespace: str, corner: Corner, hub: Hub
         log.seek(before)
         print(log.read()[-4000:])
     control_plane.kubectl("delete", "ciprov", made.provider_name, "--ignore-not-found", "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def under_siege(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
+    """A hub to attack. Modules that use it carry `pytest.mark.xdist_group("threats")`."""
+    with siege(tmp_path_factory.mktemp("siege")) as made:
+        yield made
