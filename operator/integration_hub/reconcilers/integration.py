@@ -243,6 +243,9 @@ class IntegrationReconciler:
             world = self._ended(world, late)
         if world.credentials is None and (ended or decisions.credentials_wanted(world)):
             world = await self._looked(world, link)
+        if self._probes.full(world.key):
+            pace = Pace(0.0, world.jitter, world.tick)
+            world = replace(world, facts=world.facts.held_off(pace))
         if decisions.refresh_wanted(world) and self._free(world.key):
             tag = Tag(REFRESH, world.inputs)
             done = await self._probes.attempt(world.key, tag, self._parts.errands.refresh(link))
@@ -293,7 +296,7 @@ class IntegrationReconciler:
         return await self._with_circuit(world), made, done.outcome
 
     def _free(self, key: Key) -> bool:
-        return self._probes.running(key) is None and not self._probes.full(key)
+        return self._probes.running(key) is None
 
     async def _with_circuit(self, world: IntegrationWorld) -> IntegrationWorld:
         """A call through a breaker that is not closed may have moved it."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from integration_hub.api.provider import AuthMode
 from integration_hub.api.reasons import Reason
 from integration_hub.domain.classification import Outcome
+from integration_hub.domain.health_window import Streak
 from integration_hub.domain.integration import IntegrationWorld, plan, report
 from integration_hub.domain.integration.credentials import (
     credentials_ready,
@@ -22,6 +23,7 @@ from integration_hub.domain.integration.credentials import (
     rotates_itself,
     rotation_due,
     rotation_step_wanted,
+    seconds_until_next,
     token_valid,
 )
 from integration_hub.ports import BreakerRow, CredentialFacts, CredentialProblem, RotationStage
@@ -220,3 +222,30 @@ def test_an_open_breaker_speaks_for_a_connection_that_worked_and_is_silent_for_o
         said = report(held, plan(held), None)
         ready = next(each for each in said.status["conditions"] if each["type"] == "Ready")
         assert ready["reason"] == reason.value
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        pytest.param({}, 0.0, id="due-and-possible"),
+        pytest.param({"rotate_not_before": 1010.0}, 10.0, id="tried-just-now"),
+        pytest.param({"streak": Streak()}, None, id="the-connection-does-not-work"),
+    ],
+)
+def test_a_key_that_is_due_is_looked_at_when_something_can_be_done_and_not_all_the_time(
+    changes: dict[str, Any], seconds: float | None
+) -> None:
+    due = world(spec=AGED, credentials=replace(OLD, rotatable=True))
+    proven = report(due, plan(due), Outcome(Reason.CONNECTED, 200))
+    works = replace(due, previous=proven.status, facts=replace(proven.facts, **changes))
+    wait = seconds_until_next(works)
+    assert wait is None if seconds is None else wait == pytest.approx(max(seconds, 0.001))
+
+
+def test_a_new_key_that_is_in_use_is_looked_at_again_although_the_next_rotation_is_far() -> None:
+    swapped = replace(OLD, rotatable=True, rotated_at=NOON, stage=RotationStage.SWAPPED)
+    waiting = world(spec=AGED, credentials=swapped)
+    waiting = replace(waiting, facts=replace(waiting.facts, rotate_not_before=waiting.tick + 10))
+    assert seconds_until_next(waiting) == pytest.approx(10)
+    shown = {"credentials": {"rotation": "Swapped", "lastRotatedAt": "2026-11-21T12:00:00Z"}}
+    assert seconds_until_next(replace(waiting, credentials=None, previous=shown)) == pytest.approx(10)

@@ -208,6 +208,14 @@ def rotation_step_wanted(world: IntegrationWorld) -> bool:
     return rotates_itself(world) and works and due is not None and due <= world.now
 
 
+def _replacing(world: IntegrationWorld) -> bool:
+    """Whether a replacement is under way."""
+    found = world.credentials
+    if isinstance(found, CredentialFacts):
+        return found.stage is not RotationStage.NONE
+    return bool((world.previous.get("credentials") or {}).get("rotation"))
+
+
 def seconds_until_next(world: IntegrationWorld) -> float | None:
     """Until a token or a key wants to be looked at; None where nothing of that kind is ahead."""
     moments: list[float] = []
@@ -221,8 +229,11 @@ def seconds_until_next(world: IntegrationWorld) -> float | None:
     rotation = next_rotation(world)
     if rotation is not None and rotation > world.now:
         moments.append((rotation - world.now).total_seconds())
-    elif rotation_step_wanted(world) or (rotation is not None and rotates_itself(world)):
-        moments.append(world.facts.rotate_not_before - world.tick)
+    pause = world.facts.rotate_not_before - world.tick
+    if rotation_step_wanted(world):
+        moments.append(0.0)
+    elif pause > 0 and (_replacing(world) or rotates_itself(world)):
+        moments.append(pause)
     return max(min(moments), 0.001) if moments else None
 
 

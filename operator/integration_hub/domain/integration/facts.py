@@ -114,6 +114,11 @@ class HealthFacts:
         """As they are when nothing can be said of the connection; its history stays."""
         return replace(self, streak=Streak(), probed=None, connected=None, next_probe=None)
 
+    def held_off(self, pace: Pace) -> HealthFacts:
+        """Too much is under way already: no token is asked for and no key replaced just now."""
+        moment = pace.after(OVERLOADED_SECONDS)
+        return replace(self, refresh_not_before=moment, rotate_not_before=moment)
+
     def refreshed(self, problem: CredentialProblem | None, pace: Pace) -> HealthFacts:
         """After a try for a newer token; `problem` is why there is none. Never tried again at once."""
         failures = self.refresh_failures + 1 if problem is not None else 0
