@@ -350,3 +350,16 @@ async def test_it_listens_on_ipv6_too() -> None:
         server = GatewayServer.open(stage.app, stage.clock, host="::1", port=0, limits=QUICK)
         assert server.port
         server.close()
+
+
+async def test_no_answer_waits_for_a_delayed_acknowledgement() -> None:
+    async with GatewayStage() as stage:
+        server = GatewayServer.open(stage.app, stage.clock, host="127.0.0.1", port=0)
+        listener = server._listener
+        try:
+            with socket.create_connection(listener.getsockname()):
+                accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
+                with accepted:
+                    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        finally:
+            listener.close()

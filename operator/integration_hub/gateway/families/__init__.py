@@ -20,16 +20,16 @@ from integration_hub.gateway.parts import GatewayParts
 
 
 def routers(parts: GatewayParts) -> list[APIRouter]:
-    """All routers, static paths before those with ids (C-03)."""
+    """All routers: the busiest first, since routes are tried in turn; static paths before ids (C-03)."""
     return [
+        CallRoutes(parts).router(),
+        PassageRoutes(parts).router(),
         ProviderRoutes(parts).router(),
         ObservationRoutes(parts).router(),
         IntegrationRoutes(parts).router(),
         DiscoveryRoutes(parts).router(),
         CustomRoutes(parts).router(),
         ProjectRoutes(parts).router(),
-        CallRoutes(parts).router(),
-        PassageRoutes(parts).router(),
         WidgetRoutes(parts).router(),
         WorkspaceRoutes(parts).router(),
         OAuthRoutes(parts).router(),
