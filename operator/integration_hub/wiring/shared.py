@@ -33,6 +33,7 @@ from integration_hub.wiring.way_out import SettingsError
 
 Closer = Callable[[], Awaitable[None]]
 STORE_LOOK_SECONDS = 5.0
+LAST_TOKEN_SECONDS = 2.0
 _CACHE_KEY = b"integration-hub response cache"
 
 
@@ -66,7 +67,8 @@ class Shared:
     close_cache: Closer
 
     async def close(self) -> None:
-        """Write what is buffered, and let go."""
+        """See what is being obtained to its end and stored, write what is buffered, and let go."""
+        await self.credentials.source.close(LAST_TOKEN_SECONDS)
         await self.close_cache()
         await self.store.close()
 
