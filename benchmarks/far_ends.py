@@ -1,4 +1,4 @@
-"""Outside systems in processes of their own, so that what they cost is nobody's else."""
+"""Outside systems in processes of their own, so that what they cost is nobody else's."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ HERE = Path(__file__).resolve().parent
 
 
 @contextmanager
-def running(program: str) -> Iterator[int]:
+def running(program: str, *arguments: str) -> Iterator[int]:
     """Run a program of this folder that prints its port; the port."""
-    process = subprocess.Popen([sys.executable, str(HERE / program)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, str(HERE / program), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield int(process.stdout.readline())

@@ -23,16 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import callers
 import far_ends
-from rig import GROUP, HUB, OBJECTS, Program, Rig, spread
+from rig import GROUP, OBJECTS, Program, Rig, spread
 
 from controlplane import ControlPlane  # isort: skip - rig sets the path
 
 PER_SECOND = 40
 WARM_UP = 100
 INTEGRATION = "called"
-CALLER = "bench-caller"
-SETTINGS = {"caller_requests_per_second": "100000", "caller_burst": "100000"}
 
 Call = Callable[[str], Awaitable[None]]
 
@@ -68,10 +67,10 @@ class Pass:
 
 def added_by_gateway(rig: Rig, *, pairs: int, calls: int, profile: Path | None = None) -> dict[str, Any]:
     """For each load the spread of the pairs' differences, with the passes they come from."""
-    token = _prepare(rig)
+    token = callers.create(rig)
     with far_ends.running("quick_far_end.py") as port:
         _connect(rig, port)
-        settings = {**SETTINGS, "egress_allow": f"127.0.0.1/32:{port}"}
+        settings = {**callers.SETTINGS, "egress_allow": f"127.0.0.1/32:{port}"}
         with rig.hub(settings, profile=profile) as hub:
             return asyncio.run(_measure(hub, port, token, pairs, calls))
 
@@ -175,27 +174,12 @@ async def _until_it_works(call: Call, hub: Program) -> None:
             await asyncio.sleep(0.5)
 
 
-# ---------------------------------------------------------------------- what is called, and by whom
-
-
-def _prepare(rig: Rig) -> str:
-    """A caller with the role to call; its token."""
-    core, rbac = f"/api/v1/namespaces/{OBJECTS}", "/apis/rbac.authorization.k8s.io/v1"
-    rule = {"apiGroups": ["integrationhub.io"], "resources": ["integrations/call"], "verbs": ["create"]}
-    binding = {
-        "metadata": {"name": CALLER},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": CALLER},
-        "subjects": [{"kind": "ServiceAccount", "name": CALLER, "namespace": OBJECTS}],
-    }
-    rig.api("POST", f"{core}/serviceaccounts", {"metadata": {"name": CALLER}})
-    rig.api("POST", f"{rbac}/namespaces/{OBJECTS}/roles", {"metadata": {"name": CALLER}, "rules": [rule]})
-    rig.api("POST", f"{rbac}/namespaces/{OBJECTS}/rolebindings", binding)
-    secret = {"metadata": {"name": INTEGRATION}, "stringData": {"token": "benchmark"}}
-    rig.api("POST", f"{core}/secrets", secret)
-    return rig.plane.service_account_token(OBJECTS, CALLER, audience=HUB)
+# ---------------------------------------------------------------------- what is called
 
 
 def _connect(rig: Rig, port: int) -> None:
+    secret = {"metadata": {"name": INTEGRATION}, "stringData": {"token": "benchmark"}}
+    rig.api("POST", f"/api/v1/namespaces/{OBJECTS}/secrets", secret)
     provider = {
         "apiVersion": "integrationhub.io/v1alpha1",
         "kind": "IntegrationProvider",

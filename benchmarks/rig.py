@@ -273,7 +273,11 @@ class Rig:
             **(settings or {}),
         }
         named = {f"INTEGRATION_HUB_{name.upper()}": value for name, value in given.items()}
-        program_of = [str(ROOT / "benchmarks" / "profiled.py"), str(profile)] if profile else ["-m", "integration_hub", "run"]
+        program_of = (
+            [str(ROOT / "benchmarks" / "profiled.py"), str(profile)]
+            if profile
+            else ["-m", "integration_hub", "run"]
+        )
         command = [sys.executable, *program_of]
         with self._program("hub", command, {**named, **(environment or {})}, probe_port) as program:
             program.gateway_port = gateway_port
