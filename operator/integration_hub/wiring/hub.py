@@ -12,7 +12,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
@@ -26,7 +26,6 @@ from integration_hub.adapters.kubernetes import (
 )
 from integration_hub.api.kinds import KINDS
 from integration_hub.domain.consent import Consent
-from integration_hub.gateway.server import GatewayServer
 from integration_hub.handlers.feed import Feed
 from integration_hub.handlers.probes import ProbeServer
 from integration_hub.logs import configure
@@ -45,13 +44,14 @@ from integration_hub.runtime_metrics import RuntimeCollector
 from integration_hub.settings import Settings
 from integration_hub.store import DatabaseStore
 from integration_hub.wiring.api_server import ApiServer
-from integration_hub.wiring.door import DoorPorts, access_reviewer, open_door
 from integration_hub.wiring.kinds import Kinds, Parts
-from integration_hub.wiring.operations import OperationPorts, build_operations
 from integration_hub.wiring.shared import SharedPorts, StoreWatch, build_shared, open_the_store
 from integration_hub.wiring.term import Term
 from integration_hub.wiring.watches import Watches
 from integration_hub.wiring.way_out import SettingsError, WayOut
+
+if TYPE_CHECKING:
+    from integration_hub.gateway.server import GatewayServer
 
 COMPONENT = "integration-hub"
 
@@ -185,6 +185,10 @@ class Hub:
         )
 
     def _wire_door(self) -> GatewayServer:
+        # A process without this role does without a third of the program's memory.
+        from integration_hub.wiring.door import DoorPorts, access_reviewer, open_door  # noqa: PLC0415
+        from integration_hub.wiring.operations import OperationPorts, build_operations  # noqa: PLC0415
+
         settings, shared, clock = self._settings, self._shared, self._clock
         operations = build_operations(
             OperationPorts(
@@ -365,8 +369,8 @@ class Hub:
 
     async def _close(self) -> None:
         await self._probes.stop()
-        await self._way_out.close()
         await self._shared.close()
+        await self._way_out.close()
         await self._connection.close()
 
     # ------------------------------------------------------------------ duties
