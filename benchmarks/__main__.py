@@ -1,9 +1,9 @@
 """`make bench`: measure the bars of the design and write RESULTS.md.
 
-    python benchmarks [--quick] [--pairs 5] [--objects 2000] [--many 10000]
+    python benchmarks [--quick] [--only reconcile,calls,probes,storm,cli]
 
-Everything runs on loopback against a control plane of its own. `--quick` is for trying a change,
-not for figures to quote.
+Everything runs on loopback, each part against a control plane of its own. `--quick` is for trying a
+change, not for figures to quote. `--only` measures some parts anew; the others keep their figures.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,11 +28,108 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-import report  # noqa: E402 - after the path is set
+import cli_start  # noqa: E402 - after the path is set
+import gateway_calls  # noqa: E402
+import probe_cost  # noqa: E402
+import refresh_storm  # noqa: E402
+import report  # noqa: E402
 import scenarios  # noqa: E402
 from rig import Rig  # noqa: E402
 
 from controlplane import ControlPlane, pins  # noqa: E402 - rig sets the path
+
+RAW = HERE / "results" / "figures.json"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured; see RESULTS.md for what the words mean."""
+
+    pairs: int = 5
+    objects: int = 2000
+    many: int = 10_000
+    starts: int = 3
+    calls: int = 600
+    probed: int = 1000
+    probe_seconds: float = 90
+    tokens: int = 1000
+    token_seconds: float = 180
+    cli_runs: int = 15
+
+
+QUICK = Scale(1, 300, 1200, 1, 200, 100, 30, 100, 90, 3)
+
+
+@contextmanager
+def rig() -> Iterator[Rig]:
+    """A control plane with nothing on it yet."""
+    with tempfile.TemporaryDirectory() as scratch, ControlPlane.start() as plane:
+        yield Rig(plane, Path(scratch))
+
+
+def reconcile(scale: Scale) -> dict[str, Any]:
+    """The bars of the operator: rate, CPU, writes, memory, cold start."""
+    control = build_control()
+    few = min(1000, scale.objects // 2)
+    with rig() as stage:
+        print(f"  {few} objects", flush=True)
+        status = scenarios.prepare(stage, few)
+        few_memory = _memory(stage, "operator,gateway")
+        stage.create_integrations(few, scale.objects - few)
+        scenarios.settle(stage, scale.objects)
+        print(f"  {scale.objects} objects, {scale.pairs} pairs", flush=True)
+        passes = scenarios.reconcile(stage, status, control, count=scale.objects, pairs=scale.pairs)
+        stage.create_integrations(scale.objects, scale.many - scale.objects)
+        scenarios.settle(stage, scale.many)
+        print(f"  {scale.many} objects: memory and cold start", flush=True)
+        many_memory = _memory(stage, "operator,gateway")
+        return {
+            "reconcile": passes,
+            "memory": {
+                "few": few,
+                "many": scale.many,
+                "few_mib": few_memory,
+                "many_mib": many_memory,
+                "operator_mib": _memory(stage, "operator"),
+                "slope_mib_per_1000": 1000 * (many_memory[0] - few_memory[0]) / (scale.many - few),
+            },
+            "cold_start": scenarios.cold_start(stage, scale.many, scale.starts),
+        }
+
+
+def _memory(stage: Rig, roles: str) -> tuple[float, float]:
+    now, peak = scenarios.memory(stage, roles)
+    print(f"    memory of {roles}: {now:.0f} MiB, peak {peak:.0f}", flush=True)
+    return now, peak
+
+
+def calls(scale: Scale) -> dict[str, Any]:
+    with rig() as stage:
+        return {"calls": gateway_calls.added_by_gateway(stage, pairs=scale.pairs, calls=scale.calls)}
+
+
+def probes(scale: Scale) -> dict[str, Any]:
+    with rig() as stage:
+        return {"probes": probe_cost.probe_cost(stage, scale.probed, scale.probe_seconds)}
+
+
+def storm(scale: Scale) -> dict[str, Any]:
+    with rig() as stage:
+        found = refresh_storm.refresh_storm(stage, tokens=scale.tokens, seconds=scale.token_seconds)
+        return {"storm": found}
+
+
+def cli(scale: Scale) -> dict[str, Any]:
+    return {"cli": cli_start.starts(scale.cli_runs)}
+
+
+PARTS: dict[str, Callable[[Scale], dict[str, Any]]] = {
+    "reconcile": reconcile,
+    "calls": calls,
+    "probes": probes,
+    "storm": storm,
+    "cli": cli,
+}
 
 
 def build_control() -> Path:
@@ -56,54 +157,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pairs", type=int, default=5, help="paired runs")
-    parser.add_argument("--objects", type=int, default=2000, help="objects of a reconcile pass")
-    parser.add_argument("--many", type=int, default=10_000, help="objects of the memory and start bars")
-    parser.add_argument("--quick", action="store_true", help="few objects, one pair, no RESULTS.md")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts to measure, comma-separated")
+    parser.add_argument("--quick", action="store_true", help="little of everything, no RESULTS.md")
     options = parser.parse_args()
-    if options.quick:
-        options.pairs, options.objects, options.many = 1, 300, 1200
-    control = build_control()
-    results: dict[str, Any] = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "versions": versions()}
-    with tempfile.TemporaryDirectory() as scratch, ControlPlane.start() as plane:
-        rig = Rig(plane, Path(scratch))
-        few = min(1000, options.objects // 2)
-        print(f"{few} objects", flush=True)
-        status = scenarios.prepare(rig, few)
-        few_memory = scenarios.memory(rig)
-        print(f"  memory: {few_memory[0]:.0f} MiB, peak {few_memory[1]:.0f}", flush=True)
-        rig.create_integrations(few, options.objects - few)
-        scenarios.settle(rig, options.objects)
-        print(f"reconcile, {options.objects} objects, {options.pairs} pairs", flush=True)
-        results["reconcile"] = scenarios.reconcile(
-            rig, status, control, count=options.objects, pairs=options.pairs
-        )
-        rig.create_integrations(options.objects, options.many - options.objects)
-        scenarios.settle(rig, options.many)
-        print(f"{options.many} objects: memory and cold start", flush=True)
-        many_memory = scenarios.memory(rig)
-        print(f"  memory: {many_memory[0]:.0f} MiB, peak {many_memory[1]:.0f}", flush=True)
-        results["memory"] = {
-            "few": few,
-            "many": options.many,
-            "few_mib": few_memory,
-            "many_mib": many_memory,
-            "slope_mib_per_1000": 1000 * (many_memory[0] - few_memory[0]) / (options.many - few),
-        }
-        results["cold_start"] = scenarios.cold_start(rig, options.many, 1 if options.quick else 3)
-    print(json.dumps(results, indent=2))
+    scale = QUICK if options.quick else Scale()
+    results: dict[str, Any] = {}
+    if RAW.exists() and not options.quick:
+        results = json.loads(RAW.read_text())
+    results |= {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "versions": versions()}
+    for name in options.only.split(","):
+        began = time.monotonic()
+        print(name, flush=True)
+        results |= PARTS[name](scale)
+        print(f"  took {time.monotonic() - began:.0f} s", flush=True)
+        if not options.quick:  # a later part that fails costs no figures
+            RAW.parent.mkdir(exist_ok=True)
+            RAW.write_text(json.dumps(results, indent=2) + "\n")
+    text = report.render(results)
+    print(text)
     if not options.quick:
-        (HERE / "results").mkdir(exist_ok=True)
-        (HERE / "results" / "control-plane.json").write_text(json.dumps(results, indent=2) + "\n")
-        (HERE / "RESULTS.md").write_text(report.render(results))
+        (HERE / "RESULTS.md").write_text(text)
 
 
 def versions() -> dict[str, str]:
+    packages = ("kopf", "kubernetes", "aiohttp", "pydantic", "fastapi", "uvicorn")
     return {
         "python": platform.python_version(),
         "API server": pins.KUBERNETES,
         "controller-runtime": "v0.23.3",
-        **{package: version(package) for package in ("kopf", "kubernetes", "aiohttp", "pydantic")},
+        **{package: version(package) for package in packages},
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
     }
 

@@ -10,21 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+import far_ends
+from rig import BASE, OBJECTS, Rig, name, wait_until
 
-from rig import BASE, OBJECTS, Rig, name, wait_until  # noqa: E402 - after the path is set
-
-from controlplane import ControlPlane  # noqa: E402
+from controlplane import ControlPlane  # isort: skip - rig sets the path
 
 INTERVAL = 30
 PROVIDERS = "/apis/integrationhub.io/v1alpha1/clusterintegrationproviders"
@@ -32,7 +26,7 @@ PROVIDERS = "/apis/integrationhub.io/v1alpha1/clusterintegrationproviders"
 
 def probe_cost(rig: Rig, objects: int, seconds: float) -> dict[str, float]:
     """CPU of the hub as a share of a core, probes a second, and status writes, over so many seconds."""
-    with far_end() as port:
+    with far_ends.running("quick_far_end.py") as port:
         _create(rig, port, objects)
         with rig.hub({"egress_allow": f"127.0.0.1/32:{port}"}) as hub:
             wait_until(
@@ -51,20 +45,6 @@ def probe_cost(rig: Rig, objects: int, seconds: float) -> dict[str, float]:
                 "status_writes": _written(hub) - writes,
                 "memory_mib": hub.memory()[0],
             }
-
-
-@contextmanager
-def far_end() -> Iterator[int]:
-    """Something quick that answers every probe; its port."""
-    process = subprocess.Popen(
-        [sys.executable, str(HERE / "quick_far_end.py")], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _written(hub: object) -> float:

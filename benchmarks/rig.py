@@ -39,6 +39,8 @@ OBJECTS = "bench"
 GROUP = "/apis/integrationhub.io/v1alpha1"
 BASE = f"{GROUP}/namespaces/{OBJECTS}/integrations"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{HUB}/leases/integration-hub"
+IDLE_SECONDS = 30.0
+"""The API server closes connections that are idle for long."""
 TICKS = os.sysconf("SC_CLK_TCK")
 Json = dict[str, Any]
 
@@ -65,8 +67,10 @@ class Api:
         self, method: str, path: str, body: object = None, content_type: str = "application/json"
     ) -> Any:
         """Send and decode. Raises RuntimeError on an error status."""
-        if not hasattr(self._local, "connection"):
+        now = time.monotonic()
+        if now > getattr(self._local, "until", 0.0):
             self._local.connection = self.connection()
+        self._local.until = now + IDLE_SECONDS
         connection: HTTPSConnection = self._local.connection
         connection.request(
             method, path, json.dumps(body) if body is not None else None, self.headers(content_type)
