@@ -134,9 +134,8 @@ def main() -> None:
 
 
 def _told(seconds: dict[str, float]) -> str:
-    return "{median:.0f} ms ({min:.0f} to {max:.0f}), {cpu:.0f} ms of CPU".format_map(
-        {k: 1000 * v for k, v in seconds.items()}
-    )
+    median, least, most, cpu = (1000 * seconds[name] for name in ("median", "min", "max", "cpu"))
+    return f"{median:.0f} ms ({least:.0f} to {most:.0f}), {cpu:.0f} ms of CPU"
 
 
 if __name__ == "__main__":

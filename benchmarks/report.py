@@ -22,8 +22,8 @@ def render(results: Figures) -> str:
         + ".",
         "Hub, controls, callers and far ends share the machine with the API server and etcd, so wall rates",
         "are those of a small box; CPU time and the ratios, taken in pairs within one run, are what counts.",
-        "Medians, in brackets minimum and maximum. The hub runs as shipped, all roles in one process; only the",
-        "API budget is lifted, and the limit of a single caller where one stands for many.",
+        "Medians, in brackets minimum and maximum. The hub runs as shipped, all roles in one process; only",
+        "the API budget is lifted, and the limit of a single caller where one stands for many.",
         "",
         "| Bar | Wanted | Reached | |",
         "|---|---|---|---|",
@@ -110,10 +110,11 @@ def _storm_told(found: Figures) -> list[str]:
     return [
         f"## A storm of {found['tokens']:,} tokens",
         "",
-        f"Renewed from {first:.0f} s to {last:.0f} s before they ended, at most {most} in one second. Meanwhile",
-        f"{through:,} calls of 100 callers went through; the far end saw {seen:,}, probes among them, each with a",
-        f"token that worked. A renewal cost {found['writes_per_token']:.2f} API writes (the Secret with the token,",
-        f"the status with its times) and, with the calls and probes of that time, {cpu:.1f} ms of CPU.",
+        f"Renewed from {first:.0f} s to {last:.0f} s before they ended, at most {most} in one second.",
+        f"Meanwhile {through:,} calls of 100 callers went through; the far end saw {seen:,}, probes among",
+        f"them, each with a token that worked. A renewal cost {found['writes_per_token']:.2f} API writes (the",
+        "Secret with the token, the status with its times) and, with the calls and probes of that time,",
+        f"{cpu:.1f} ms of CPU.",
         "",
     ]
 
