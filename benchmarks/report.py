@@ -112,8 +112,8 @@ def _storm_told(found: Figures) -> list[str]:
         "",
         f"Renewed from {first:.0f} s to {last:.0f} s before they ended, at most {most} in one second.",
         f"Meanwhile {through:,} calls of 100 callers went through; the far end saw {seen:,}, probes among",
-        f"them, each with a token that worked. A renewal cost {found['writes_per_token']:.2f} API writes (the",
-        "Secret with the token, the status with its times) and, with the calls and probes of that time,",
+        f"them, each with a token that worked. A renewal cost {found['writes_per_token']:.2f} API writes",
+        "(the Secret with the token, the status with its times) and, with the calls and probes of that time,",
         f"{cpu:.1f} ms of CPU.",
         "",
     ]
