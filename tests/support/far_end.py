@@ -18,12 +18,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it came in: `path` below the corner, header names in lower case."""
+    """One request as it came in: `path` below the corner, header names in lower case.
+
+    `peer` is the port it came from: requests with the same one came over one connection.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    peer: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class FarEnd:
                     "/" + rest.removesuffix("/"),
                     {key.lower(): value for key, value in self.headers.items()},
                     body,
+                    self.client_address[1],
                 )
                 reply = Reply(404) if corner is None else self._ask(corner, asked)
                 time.sleep(reply.seconds)
