@@ -72,18 +72,18 @@ def outside() -> str:
 
 
 @pytest.fixture(scope="module")
+def hub_settings(outside: str) -> dict[str, str]:
+    """Settings of a module's hub: `outside` is its only way to loopback."""
+    allowed = f"127.0.0.1/32:{urlsplit(outside).port}"
+    return {"namespace": hub_chart.NAMESPACE, "egress_allow": allowed}
+
+
+@pytest.fixture(scope="module")
 def hub(
-    control_plane: ControlPlane,
-    operator_kubeconfig: Path,
-    outside: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    operator_kubeconfig: Path, hub_settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HubProcess]:
-    """`integration-hub run` with the chart's rights, and `outside` as its only way to loopback."""
-    settings = {
-        "namespace": hub_chart.NAMESPACE,
-        "egress_allow": f"127.0.0.1/32:{urlsplit(outside).port}",
-    }
-    with running_hub(tmp_path_factory.mktemp("hub"), operator_kubeconfig, settings) as running:
+    """`integration-hub run` with the rights of the chart."""
+    with running_hub(tmp_path_factory.mktemp("hub"), operator_kubeconfig, hub_settings) as running:
         yield running
 
 

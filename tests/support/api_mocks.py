@@ -40,7 +40,7 @@ def github_api(folder: Path) -> Iterator[str]:
             "--host", "127.0.0.1", "--port", str(port), "--verboseLevel", "silent",
         ]  # fmt: skip
 
-    with child_server(command, ready="/", folder=folder, seconds=180) as port:
+    with child_server(command, ready="/", folder=folder, seconds=420) as port:
         yield f"http://127.0.0.1:{port}"
 
 
