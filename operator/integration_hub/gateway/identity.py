@@ -181,13 +181,13 @@ class Asked:
         return Asked(self.caller, namespace, self.correlation_id, self.trace, explicit=True)
 
 
-async def maybe_asking(
-    request: Request,
-    x_tenant: Annotated[
-        str | None,
-        Header(description="Namespace (tenant, workspace, project) to work in; the token's own by default."),
-    ] = None,
-) -> Asked:
+_Tenant = Annotated[
+    str | None,
+    Header(description="Namespace (tenant, workspace, project) to work in; the token's own by default."),
+]
+
+
+async def maybe_asking(request: Request, x_tenant: _Tenant = None) -> Asked:
     """Who asks; the namespace may be empty. A coroutine, since others are run in threads."""
     visit = visit_of(request)
     if visit.caller is None:
@@ -203,14 +203,20 @@ async def maybe_asking(
     return Asked(visit.caller, namespace, visit.correlation_id, trace, explicit=bool(named))
 
 
-async def asking(asked: Annotated[Asked, Depends(maybe_asking)]) -> Asked:
+async def asking(request: Request, x_tenant: _Tenant = None) -> Asked:
     """Who asks, in a namespace."""
+    asked = await maybe_asking(request, x_tenant)
     if not asked.namespace:
         _no(
             ErrorCode.NAMESPACE_REQUIRED,
             f"Name a namespace in the header {TENANT}: the token belongs to none.",
         )
     return asked
+
+
+async def asking_in(request: Request) -> Asked:
+    """The same for a route that reads its request itself."""
+    return await asking(request, request.headers.get(TENANT))
 
 
 MaybeAsking = Annotated[Asked, Depends(maybe_asking)]
