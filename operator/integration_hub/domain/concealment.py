@@ -46,7 +46,7 @@ def concealing(secrets: Iterable[SecretText]) -> Conceal:
 
 
 def forms(value: str) -> Iterator[str]:
-    """A secret as it may be written: as it is, in a URL, in JSON; without the scheme's word."""
+    """A secret as it may be written: as it is, in a URL, in JSON (also twice); without the scheme's word."""
     scheme, _, credentials = value.strip().partition(" ")
     secret = credentials.strip() if scheme in _SCHEMES else value.strip()
     yield secret
@@ -54,5 +54,7 @@ def forms(value: str) -> Iterator[str]:
         return  # written the same everywhere
     yield quote(secret, safe="")
     yield quote_plus(secret)
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    for ascii_only in (True, False):
+        written = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield written
+        yield json.dumps(written)[1:-1]  # an echo repeats a body as a text within its own

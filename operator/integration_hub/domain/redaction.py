@@ -49,8 +49,8 @@ _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 _PAIR = re.compile(
-    r"""(?P<name>["']?[A-Za-z_][A-Za-z0-9_.\-\[\]]{0,63}["']?)(?P<mark>\s*[=:]\s*)"""
-    r"""(?P<value>"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s&"',;<>}\]]+)"""
+    r"""(?P<name>\\{0,7}["']?[A-Za-z_][A-Za-z0-9_.\-\[\]]{0,63}\\{0,7}["']?)(?P<mark>\s*[=:]\s*)"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*"?|'[^']*'?|\\{1,7}"[^"]*"?|[^\s&"',;<>}\]]+)"""
 )
 _FORM = "application/x-www-form-urlencoded"
 _DEPTH = 32
@@ -110,9 +110,11 @@ def cut(text: str, longest: int) -> str:
 
 
 def _without_value(found: re.Match[str]) -> str:
-    if not names_secret(found["name"].strip("\"'")):
-        return found[0]
     value = found["value"]
+    if not names_secret(found["name"].strip("\\\"'")):
+        # A document may be quoted within another one; what is not quoted has no names of its own inside.
+        inner = _PAIR.sub(_without_value, value) if value[0] in "\"'\\" else value
+        return f"{found['name']}{found['mark']}{inner}"
     mark = value[0] if value[0] in "\"'" else ""
     return f"{found['name']}{found['mark']}{mark}{STRUCK}{mark}"
 
@@ -130,10 +132,11 @@ def _struck(value: Any, conceal: Conceal, depth: int) -> Any:
     if isinstance(value, list):
         return [_struck(inner, conceal, depth - 1) for inner in value]
     if isinstance(value, str):
-        text = conceal(value)
-        for pattern, replacement in _TEXT:
-            text = pattern.sub(replacement, text)
-        return text
+        # An echo repeats a body as a text within its own: what stands in there has names as well.
+        within = _parsed(value) if value.lstrip()[:1] in ("{", "[") else None
+        if isinstance(within, dict | list):
+            return conceal(json.dumps(_struck(within, conceal, depth - 1), ensure_ascii=False))
+        return free_text(value, conceal)
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import quote
 
 from hypothesis import given
@@ -27,6 +28,14 @@ def test_it_is_found_in_a_url_and_after_its_scheme() -> None:
     quoted = quote(SECRET, safe="").encode()
     assert quoted not in veil().over(b"/x?k=" + quoted)
     assert Veil([SecretText(f"Bearer {SECRET}")]).over(SECRET.encode()) == STARS
+
+
+def test_it_is_found_in_a_document_within_a_document() -> None:
+    secret = 'a "quoted" p\u00e4ssword'
+    echo = json.dumps({"body": json.dumps({"password": secret})}).encode()
+    shown = Veil([SecretText(secret)]).over(echo)
+    assert b"quoted" not in shown
+    assert json.loads(json.loads(shown)["body"])["password"].strip("*") == ""
 
 
 def test_headers_too() -> None:

@@ -126,6 +126,29 @@ def test_what_a_name_or_a_shape_tells_is_struck_though_nobody_knew_it(body: Any,
     assert "***" in kept
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        json.dumps({"data": json.dumps({"password": "hunter2hunter2"})}),
+        json.dumps({"data": json.dumps([{"deep": json.dumps({"client_secret": "hunter2hunter2"})}])}),
+        json.dumps({"url": "/echo?access_token=hunter2hunter2&page=2"}),
+        json.dumps({"error": "wrong password: hunter2hunter2"}),
+    ],
+    ids=["a body as text", "twice", "a path", "a sentence"],
+)
+def test_what_a_text_within_json_tells_is_struck_too(said: str) -> None:
+    shown = redaction.body(said.encode(), JSON, nothing)
+    assert "hunter2" not in shown
+    assert json.loads(shown)
+
+
+def test_a_document_that_was_cut_or_put_into_a_sentence_is_struck_as_text() -> None:
+    echo = json.dumps({"body": json.dumps({"password": "hunter2hunter2", "page": 2})})
+    for text in (f"They say {echo}", echo[:-1], json.dumps({"m": echo})[:-1], f"They say {json.dumps(echo)}"):
+        assert "hunter2" not in redaction.free_text(text, nothing)
+        assert "page" in redaction.free_text(text, nothing)
+
+
 def test_what_is_harmless_stays_readable() -> None:
     body = {"token_type": "bearer", "items": [1, 2.5, None, True], "title": "Grüße", "empty": ""}
     assert json.loads(redaction.body(json.dumps(body).encode(), JSON, CONCEAL)) == body

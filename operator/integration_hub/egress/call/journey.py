@@ -183,7 +183,7 @@ class Diary:
             attempt=journey.attempts,
             bytes_sent=0,
             bytes_received=0,
-            message=redaction.cut(problem.details, redaction.MAX_HEADER) if problem is not None else "",
+            message=_told(problem, conceal),
             level=_level(outcome.reason),
         )
 
@@ -210,6 +210,13 @@ def _path_of(url: str) -> str:
     """Path and query: what stands after the authority."""
     start = url.find("/", url.find("://") + 3)
     return url[start:] if start >= 0 else "/"
+
+
+def _told(problem: Problem | None, conceal: Conceal) -> str:
+    """Why it failed. A far end's own words may be among these, and the caller's body among those."""
+    return (
+        redaction.cut(redaction.free_text(problem.details, conceal), redaction.MAX_HEADER) if problem else ""
+    )
 
 
 def _level(reason: Reason) -> Level:
