@@ -23,7 +23,7 @@ import hub_chart
 from controlplane import ControlPlane
 from eventually import eventually
 from far_end import Corner, FarEnd, far_end
-from hostile_end import Listener, forbidden_place
+from hostile_end import Listener, forbidden_place, odd_server
 from hub_process import HubProcess, running_hub
 from tenant import Tenant
 
@@ -69,7 +69,7 @@ class Answer:
 
 
 class Siege:
-    """`outside` may be called, `inside` may not. `told` is every answer that the hub gave."""
+    """`outside` and `odd` may be called, `inside` may not. `told` is every answer that the hub gave."""
 
     def __init__(self, plane: ControlPlane, outside: FarEnd, inside: Listener, static_key: str) -> None:
         self.plane = plane
@@ -78,6 +78,9 @@ class Siege:
         self.static_key = static_key
         self.issuer: Corner = outside.corner("issuer")
         self.told: list[bytes] = []
+        self.odd_answers: dict[str, bytes] = {}
+        """What the odd server, whose address is `odd`, sends for paths that begin with these."""
+        self.odd = ""
         self.folder: Path
         self.hub: HubProcess
 
@@ -153,13 +156,15 @@ def siege(folder: Path) -> Iterator[Siege]:
         outside, inside = stack.enter_context(far_end()), stack.enter_context(forbidden_place())
         made = Siege(plane, outside, inside, f"sk-{secrets.token_urlsafe(24)}")
         made.folder = folder
+        odd = stack.enter_context(odd_server(made.odd_answers))
+        made.odd = f"http://127.0.0.1:{odd.port}"
         kubeconfig = hub_chart.install_rights(plane)
         api_port = plane.url.rpartition(":")[2]
         settings = {
             "namespace": hub_chart.NAMESPACE,
             "log_level": "debug",
-            # The second entry is wide: it must not open the API server, which it covers.
-            "egress_allow": f"127.0.0.1/32:{outside.port},127.0.0.0/8:{api_port}",
+            # The last entry is wide: it must not open the API server, which it covers.
+            "egress_allow": f"127.0.0.1/32:{outside.port},127.0.0.1/32:{odd.port},127.0.0.0/8:{api_port}",
             "egress_hosts": ",".join(f"{name}={address}" for name, address in NAMES.items()),
             "gateway_trusted_proxies": "127.0.0.1/32",
             "static_keys": f"robot=sha256:{hashlib.sha256(made.static_key.encode()).hexdigest()}",
