@@ -12,17 +12,20 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 import hub_chart
 from audit import AuditTrail
+from caller import ApiCaller
 from controlplane import ControlPlane
 from eventually import eventually
 from far_end import Asked, Corner, FarEnd, Reply
-from hub_process import HubProcess, running_hub
+from hub_process import KEY, HubProcess, running_hub
 from tenant import Tenant
+from valkey_server import valkey
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.xdist_group("process")]
 
@@ -65,6 +68,12 @@ def customer(plane: ControlPlane, request: pytest.FixtureRequest, corner: Corner
     plane.kubectl("delete", "integrations,productregistrations", "--all", "-n", name, "--wait=false")
     plane.kubectl("delete", "ciprov", made.provider_name, "--ignore-not-found", "--wait=false")
     plane.delete_namespace(name)
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    with TemporaryDirectory(prefix="vk") as folder, valkey(Path(folder)) as server:
+        yield server.url
 
 
 def lease(plane: ControlPlane) -> dict[str, Any]:
@@ -470,3 +479,60 @@ def test_it_runs_as_its_own_service_account_and_that_is_no_administrator(
     ):
         asked = plane.kubectl("auth", "can-i", *question, as_kubeconfig=kubeconfig, check=False)
         assert asked.stdout.strip() == "no", question
+
+
+@pytest.mark.req("SEC-05", "SEC-27", "ERR-07", "ENV-01", "INT-05")
+def test_a_changed_key_opens_what_the_old_one_sealed_and_a_lost_one_is_told_apart(
+    tmp_path: Path, kubeconfig: Path, settings: dict[str, str], customer: Tenant
+) -> None:
+    customer.corner.behave = lambda asked: (
+        Reply(200, {}) if asked.headers.get("authorization") == "Bearer canary-key" else Reply(401, {})
+    )
+    customer.provider()
+    new_key, lost_key = "7c20" * 15 + "1e5f", "11d7" * 15 + "a902"
+    with running_hub(tmp_path / "a", kubeconfig, settings) as hub:
+        caller = ApiCaller(customer.plane, hub.api, customer.namespace, "editor").given("edit")
+        body = {"providerId": customer.provider_name, "name": "chat", "config": {"channel": "general"}}
+        made = caller.ask("POST", "/api/v1/integrations", body | {"apiKey": "canary-key"})
+        assert made.status == 201, made.body
+        customer.becomes("True", "Succeeded")
+    kept = customer.get("intg-chat-hub", "secret")["data"]
+    with running_hub(
+        tmp_path / "b",
+        kubeconfig,
+        settings | {"token_encryption_key": new_key, "token_encryption_old_keys": KEY, "identity": "b"},
+    ) as hub:
+        caller.api = hub.api
+        answer = caller.ask("POST", "/api/integration-hub/chat/execute", {"endpoint": "/x"})
+        assert answer.status == 200, answer.body
+        eventually(lambda: customer.get("intg-chat-hub", "secret")["data"] != kept, "sealed anew", seconds=30)
+    changed = settings | {"token_encryption_key": lost_key, "identity": "c"}
+    with running_hub(tmp_path / "c", kubeconfig, changed) as hub:
+        caller.api = hub.api
+        customer.becomes("False", "EncryptionError", seconds=60)
+        answer = caller.ask("POST", "/api/integration-hub/chat/execute", {"endpoint": "/x"})
+        assert (answer.status, answer.json["code"]) == (500, "ENCRYPTION_ERROR")
+
+
+@pytest.mark.req("PERF-04", "PERF-03", "WDG-02", "ENV-02")
+def test_answers_kept_in_redis_outlive_the_process(
+    tmp_path: Path, kubeconfig: Path, settings: dict[str, str], customer: Tenant, redis_url: str
+) -> None:
+    customer.provider(widgets=[{"id": "w", "title": "W", "path": "/w", "ttlSeconds": 3600}])
+    customer.secret(token="right")
+    customer.integration()
+    path = f"/workspaces/{customer.namespace}/integrations/chat/widgets/w/data"
+    cached = []
+    caller: ApiCaller | None = None
+    for identity in ("a", "b"):
+        given = settings | {"redis_url": redis_url, "identity": identity}
+        with running_hub(tmp_path / identity, kubeconfig, given) as hub:
+            customer.becomes("True", "Succeeded")
+            caller = caller or ApiCaller(customer.plane, hub.api, customer.namespace, "editor").given("edit")
+            caller.api = hub.api
+            answer = caller.ask("GET", path)
+            assert answer.status == 200, answer.body
+            cached.append(answer.json["cached"])
+            assert "redis" not in hub.log.read_text().lower(), "it complains of Redis"
+    assert cached == [False, True]
+    assert sum(asked.path == "/w" for asked in customer.corner.asked) == 1
