@@ -36,7 +36,19 @@ def keyed(asked: Asked) -> Reply:
     return Reply(200, {}) if asked.headers.get("authorization") == "Bearer right" else Reply(401, {})
 
 
-@pytest.mark.req("INT-21", "INT-22", "INT-25", "INT-24", "INT-34", "TST-01", "TST-02", "TST-17", "SEC-01")
+@pytest.mark.req(
+    "INT-21",
+    "INT-22",
+    "INT-25",
+    "INT-24",
+    "INT-34",
+    "TST-01",
+    "TST-02",
+    "TST-17",
+    "SEC-01",
+    "HUB-13",
+    "HUB-15",
+)
 def test_a_service_makes_tries_and_removes_a_connection_over_http(tenant: Tenant, editor: ApiCaller) -> None:
     tenant.corner.behave = keyed
     tenant.provider()

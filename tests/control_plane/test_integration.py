@@ -159,7 +159,7 @@ def test_a_provider_that_is_not_there_yet_may_come_later(tenant: Tenant) -> None
 # --------------------------------------------------------------------------- authentication
 
 
-@pytest.mark.req("PRV-03", "INT-04")
+@pytest.mark.req("PRV-03", "INT-04", "OAU-07")
 @pytest.mark.parametrize(
     ("mode", "secret", "expected"),
     [

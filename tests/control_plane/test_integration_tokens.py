@@ -47,7 +47,7 @@ def token_provider(
     return endpoint
 
 
-@pytest.mark.req("OAU-11", "OAU-08")
+@pytest.mark.req("OAU-11", "OAU-08", "INT-06")
 def test_a_token_is_obtained_shown_and_renewed_ahead_of_its_end(tenant: Tenant) -> None:
     endpoint = token_provider(tenant, life=20)
     tenant.secret(clientId="me", clientSecret="secret-of-mine")

@@ -72,7 +72,7 @@ def test_a_broken_provider_is_named_at_both_ends(tenant: Tenant) -> None:
     assert [each["reason"] for each in reasons if each["type"] == "Ready"] == ["ExpressionInvalid"]
 
 
-@pytest.mark.req("SEC-07")
+@pytest.mark.req("SEC-07", "PRV-17", "PRV-33")
 def test_a_namespaces_own_provider_is_for_others_only_by_grant(
     tenant: Tenant, control_plane: ControlPlane
 ) -> None:
