@@ -31,7 +31,8 @@ class BodyGuard:
         self._deadline: float | None = None
         self._taken = 0
         self._announced = headers.get("content-length")
-        self.done = self._announced in {None, "0"} and "transfer-encoding" not in headers
+        self._chunked = "transfer-encoding" in headers
+        self.done = self._announced in {None, "0"} and not self._chunked
         """Whether nothing of the body is left to come."""
 
     def open(self, *, max_bytes: int, seconds: float | None) -> None:
@@ -39,7 +40,13 @@ class BodyGuard:
         self._limit, self._seconds = max_bytes, seconds
 
     def check_announced(self) -> None:
-        """Refuse by Content-Length before a byte is read."""
+        """Refuse by the head before a byte is read: two lengths (RFC 9112 section 6.1), or one too large.
+
+        A proxy before us that goes by the other length would take the rest for somebody's next request.
+        """
+        if self._announced is not None and self._chunked:
+            said = "Send Content-Length or Transfer-Encoding, never both."
+            raise Refusal(Problem(ErrorCode.INVALID_REQUEST, said))
         if self._announced is not None and self._announced.isdigit() and int(self._announced) > self._limit:
             raise Refusal(self._too_large())
 

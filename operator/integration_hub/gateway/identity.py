@@ -34,6 +34,8 @@ PUBLIC: tuple[tuple[str, re.Pattern[str]], ...] = (
 TENANT = "X-Tenant"
 _NAMESPACE = re.compile(DNS_LABEL).fullmatch
 _MAX_TOKEN = 16 * 1024
+_TOKEN = re.compile(r"[\x21-\x7e]+").fullmatch
+"""One word: of several the API server judges the first, and each further one would make it a new token."""
 
 
 class Identity:
@@ -99,7 +101,7 @@ class Identity:
         given = headers.getlist("authorization")
         scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
         token = token.strip()
-        if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN or not token.isascii():
+        if scheme.lower() != "bearer" or len(token) > _MAX_TOKEN or not _TOKEN(token):
             return Problem(ErrorCode.UNAUTHENTICATED, "Send one Authorization header: Bearer and a token.")
         return await self._authenticator.authenticate(SecretText(token))
 

@@ -189,9 +189,10 @@ def test_what_is_open_is_short_and_has_its_reason() -> None:
         [("authorization", "Basic YWxpY2U6eA==")],
         [("authorization", "Bearer stranger")],
         [("authorization", "Bearer alice"), ("authorization", "Bearer bob")],
+        [("authorization", f"Bearer {ALICE} and more")],
         [("authorization", "Bearer " + "a" * 20_000)],
     ],
-    ids=["none", "empty", "no token", "blank", "basic", "unknown", "two", "huge"],
+    ids=["none", "empty", "no token", "blank", "basic", "unknown", "two", "two words", "huge"],
 )
 async def test_who_shows_no_single_valid_token_stays_out(headers: list[tuple[str, str]]) -> None:
     async with GatewayStage() as stage:
@@ -342,6 +343,16 @@ async def test_a_body_without_an_announced_length_is_capped_as_it_comes() -> Non
         headers = {"authorization": f"Bearer {ALICE}", "content-type": "application/json"}
         answer = await stage.client.post(V1, content=endless(), headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
+        assert answer.headers["connection"] == "close"
+
+
+async def test_a_body_with_two_lengths_is_refused_and_the_connection_ends() -> None:
+    """RFC 9112 section 6.1: a proxy that goes by the other one would let a second request slip in."""
+    async with GatewayStage() as stage:
+        headers = {"authorization": f"Bearer {ALICE}", "content-type": "application/json"}
+        both = {"content-length": "2", "transfer-encoding": "chunked"}
+        answer = await stage.client.post(V1, content=b"{}", headers=headers | both)
+        assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_REQUEST")
         assert answer.headers["connection"] == "close"
 
 
