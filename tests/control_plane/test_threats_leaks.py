@@ -289,7 +289,7 @@ def test_what_the_hub_obtained_is_sealed_in_its_secret(scene: Scene) -> None:
 def test_a_password_of_the_database_shows_nowhere(
     under_siege: Siege, postgresql: PostgresqlServer, tmp_path: Path
 ) -> None:
-    """Neither where it works nor where the server is not there: that is a start that fails, and says why."""
+    """Neither where it is right nor where it is wrong: that is a start that fails, and says why."""
     kubeconfig = under_siege.plane.service_account_kubeconfig("integration-hub", "integration-hub")
     settings = {"namespace": "integration-hub", "roles": "gateway", "log_level": "debug"}
     with running_hub(
@@ -298,7 +298,7 @@ def test_a_password_of_the_database_shows_nowhere(
         shown = hub.log.read_text() + hub.page("/metrics")[1] + hub.page("/readyz")[1]
     assert postgresql.password not in shown + hub.log.read_text()
     wrong = Canary("database")
-    url = f"postgresql://hub:{urllib.parse.quote(wrong.value, safe='')}@127.0.0.1:1/db"
+    url = postgresql.url().replace(postgresql.password, urllib.parse.quote(wrong.value, safe=""))
     with (
         pytest.raises(AssertionError),
         running_hub(tmp_path / "b", kubeconfig, {**settings, "store_url": url}),
