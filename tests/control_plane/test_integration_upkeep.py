@@ -1,10 +1,13 @@
-"""What the hub does to objects beside statuses, with its own rights on a real API server."""
+"""What the hub does to objects beside statuses, with its own rights on a real API server.
+
+On a control plane of its own: the hub of the other tests would have a hand in these objects too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,17 @@ from integration_hub.runtime.status import resource_of
 from memory import MemoryEvents
 
 pytestmark = pytest.mark.control_plane
+
+
+@pytest.fixture(scope="module")
+def control_plane() -> Iterator[ControlPlane]:
+    with ControlPlane.start(kwok_nodes=1) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def operator_kubeconfig(control_plane: ControlPlane) -> Path:
+    return hub_chart.install_rights(control_plane)
 
 
 @pytest.fixture
