@@ -68,7 +68,7 @@ async def test_every_error_has_the_one_shape(
         assert (answer.status_code, body["code"]) == (status, code), body
         assert shape_of(body) == SHAPE
         assert body["timestamp"] == "2026-11-21T10:30:00Z"
-        assert body["retryable"] is ErrorCode(code).retryable
+        assert body["retryable"] is ErrorCode[code].retryable
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["x-correlation-id"]
         assert "Traceback" not in answer.text
@@ -87,7 +87,7 @@ async def test_a_bug_is_an_answer_without_a_trace_of_it(caplog: pytest.LogCaptur
         async def broken(*_: Any) -> None:
             raise RuntimeError("secret detail of /srv/hub.py")
 
-        stage.authorizer.refusal = broken  # type: ignore[method-assign]
+        stage.authorizer.refusal = broken  # type: ignore[assignment, method-assign]
         answer = await stage.ask("GET", V1, X_Correlation_Id="find-me")
         assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
         assert "secret detail" not in answer.text

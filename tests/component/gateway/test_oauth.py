@@ -86,6 +86,7 @@ async def test_a_workspace_connects_a_provider_it_has_not_had_before() -> None:
         assert first.status_code == 200, first.text
         assert first.json()["authorizeUrl"].startswith("https://auth.example.com/authorize?")
         obj = stage.cluster.read(resource_of(INTEGRATION), NAMESPACE, first.json()["name"])
+        assert obj is not None
         assert obj["spec"]["authType"] == "OAUTH2"
         shown = (await stage.ask("GET", f"{V1}/{first.json()['name']}")).json()
         assert shown["status"] == "PENDING_AUTH"
