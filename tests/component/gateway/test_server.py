@@ -302,7 +302,7 @@ async def test_a_request_in_hand_is_finished_and_no_other_begun() -> None:
         await leave.wait()
         await Response("done")(scope, receive, send)
 
-    async with serving(waiting) as server:
+    async with serving(waiting, replace(QUICK, drain_seconds=60)) as server:
         peer = await server.peer()
         peer.send(*HEALTH)
         await entered.wait()
