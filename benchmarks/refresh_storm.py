@@ -39,13 +39,12 @@ def refresh_storm(rig: Rig, *, tokens: int, seconds: float) -> dict[str, Any]:
         _create(rig, port, tokens)
         with rig.hub({**callers.SETTINGS, "egress_allow": f"127.0.0.1/32:{port}"}) as hub:
             wait_until(lambda: _report(port)["clients"] >= tokens, hub, 300, "a token each")
-            obtained = _report(port)
-            if obtained["renewals"]:
-                raise RuntimeError("tokens were renewed before all were obtained: give it more seconds")
-            print(f"    {tokens} tokens, {obtained['to_end']:.0f} s before they end", flush=True)
-            time.sleep(3)  # their statuses are written
-            writes, cpu = rig.writes(), hub.cpu_seconds()
-            told = asyncio.run(_call(hub, token, obtained["to_end"]))
+            writes, cpu = _quiet(rig), hub.cpu_seconds()
+            if _report(port)["renewals"]:
+                raise RuntimeError("tokens were renewed before all was quiet: give it more seconds")
+            to_end = _report(port)["to_end"]
+            print(f"    {tokens} tokens, {to_end:.0f} s before they end", flush=True)
+            told = asyncio.run(_call(hub, token, to_end))
             report = _report(port)
             return {
                 "tokens": tokens,
@@ -55,6 +54,15 @@ def refresh_storm(rig: Rig, *, tokens: int, seconds: float) -> dict[str, Any]:
                 "writes_per_token": (rig.writes() - writes) / tokens,
                 "hub_cpu_ms_per_token": 1000 * (hub.cpu_seconds() - cpu) / tokens,
             }
+
+
+def _quiet(rig: Rig) -> int:
+    """Writes so far, once none is added for three seconds: what belongs to the first tokens is over."""
+    before, now = -1, rig.writes()
+    while now != before:
+        time.sleep(3)
+        before, now = now, rig.writes()
+    return now
 
 
 def _judged(report: dict[str, Any]) -> dict[str, Any]:
