@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -536,3 +537,36 @@ def test_answers_kept_in_redis_outlive_the_process(
             assert "redis" not in hub.log.read_text().lower(), "it complains of Redis"
     assert cached == [False, True]
     assert sum(asked.path == "/w" for asked in customer.corner.asked) == 1
+
+
+@pytest.mark.req("OAU-10", "OAU-05", "ENV-04", "PRV-35")
+def test_clients_of_vendors_come_from_the_environment(
+    tmp_path: Path,
+    kubeconfig: Path,
+    settings: dict[str, str],
+    customer: Tenant,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Slack has its own pair; Google's is one for its calendar and its drive, each with its own scopes."""
+    for prefix in ("SLACK", "GOOGLE"):
+        monkeypatch.setenv(f"{prefix}_CLIENT_ID", f"client-of-{prefix.lower()}")
+        monkeypatch.setenv(f"{prefix}_CLIENT_SECRET", f"canary-of-{prefix.lower()}")
+    with running_hub(tmp_path, kubeconfig, settings) as hub:
+        caller = ApiCaller(customer.plane, hub.api, customer.namespace, "editor").given("edit")
+        seen = {}
+        for slug in ("slack", "google-calendar", "google-drive"):
+            customer.plane.kubectl("wait", f"ciprov/{slug}", "--for=condition=Ready", "--timeout=60s")
+            answer = caller.ask("POST", f"/workspaces/{customer.namespace}/integrations/{slug}/connect")
+            assert answer.status == 200, answer.body
+            assert b"canary" not in answer.body
+            target = urlsplit(answer.json["authorizeUrl"])
+            query = parse_qs(target.query)
+            assert query["redirect_uri"] == [f"{hub.api}/oauth/callback/{slug}"]
+            seen[slug] = (target.hostname, query["client_id"][0], query["scope"][0])
+        assert seen["slack"][:2] == ("slack.com", "client-of-slack")
+        assert seen["google-calendar"][:2] == seen["google-drive"][:2] == (
+            "accounts.google.com", "client-of-google",
+        )  # fmt: skip
+        assert "calendar" in seen["google-calendar"][2]
+        assert "drive" in seen["google-drive"][2]
+        assert seen["google-calendar"][2] != seen["google-drive"][2]
