@@ -219,3 +219,27 @@ def test_one_is_registered_tried_changed_and_removed_over_http(tenant: Tenant, e
     assert tenant.get()["spec"]["config"] == {"channel": "general"}
     assert editor.ask("DELETE", path).status == 204
     eventually(lambda: editor.ask("GET", path).status == 404, "gone", seconds=SOON)
+
+
+@pytest.mark.req("PERF-01")
+def test_calls_read_nothing_of_the_api_server_once_they_are_under_way(
+    tenant: Tenant, editor: ApiCaller
+) -> None:
+    """Integration, provider and Secret are known by the watch; who asks, and their rights, for a while."""
+    tenant.corner.behave = github
+    tenant.connected(healthCheck={"intervalSeconds": 86_400})
+    assert editor.ask("POST", f"{HUB}/chat/execute", {"endpoint": "/warm"}).status == 200
+
+    def reads() -> int:
+        lines = tenant.plane.audit_log.read_text().splitlines()
+        return sum(
+            f"/namespaces/{tenant.namespace}/" in line
+            and '"verb":"get"' in line
+            and "serviceaccount:integration-hub:integration-hub" in line
+            for line in lines
+        )
+
+    before = reads()
+    for _ in range(10):
+        assert editor.ask("POST", f"{HUB}/chat/execute", {"endpoint": "/mine"}).status == 200
+    assert reads() == before
