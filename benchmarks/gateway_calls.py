@@ -2,7 +2,7 @@
 
     python benchmarks/gateway_calls.py [--calls 600] [--pairs 5] [--profile FILE]
 
-Bars: added CPU at most 1.5 ms, p50 added at most 3 ms, on loopback. *One*: one call at a time, paced.
+Bars: added CPU at most 1.5 ms, p50 added at most 3 ms, on loopback. *One*: one call after the other.
 *Sixteen*: sixteen callers who ask again at once, of a far end that takes a tenth of a second, so that
 sixteen calls are under way all the time. What the hub costs while nobody asks it is what it takes during
 the direct calls; that is taken off. A caller's own rate limit is lifted.
@@ -29,7 +29,6 @@ from rig import GROUP, OBJECTS, Program, Rig, spread
 
 from controlplane import ControlPlane  # isort: skip - rig sets the path
 
-PER_SECOND = 40
 WARM_UP = 100
 INTEGRATION = "called"
 
@@ -38,14 +37,13 @@ Call = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Load:
-    """So many callers of `path`, each with a pause of `pause` seconds before its next call."""
+    """So many callers of `path`, each of whom asks again at once."""
 
     callers: int
     path: str
-    pause: float
 
 
-LOADS = {"one": Load(1, "/items", 1 / PER_SECOND), "sixteen": Load(16, "/slow", 0.0)}
+LOADS = {"one": Load(1, "/items"), "sixteen": Load(16, "/slow")}
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def _figures(plain: Pass, piped: Pass) -> str:
 
 
 async def _pass(hub: Program, call: Call, load: Load, calls: int) -> Pass:
-    """All callers until so many calls are made; a late one does not hurry the next."""
+    """All callers until so many calls are made."""
     left = calls
     latencies: list[float] = []
 
@@ -123,7 +121,6 @@ async def _pass(hub: Program, call: Call, load: Load, calls: int) -> Pass:
             began = time.perf_counter()
             await call(load.path)
             latencies.append(1000 * (time.perf_counter() - began))
-            await asyncio.sleep(load.pause)
 
     cpu, began = hub.cpu_seconds(), time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(load.callers)))

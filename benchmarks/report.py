@@ -69,7 +69,7 @@ def _cold_start(found: Figures) -> Iterator[Row]:
 
 
 def _calls(found: Figures) -> Iterator[Row]:
-    for load, words in (("one", "one at a time"), ("sixteen", "sixteen under way")):
+    for load, words in (("one", "one after the other"), ("sixteen", "sixteen under way")):
         cpu, p50 = found[load]["added_cpu_ms"], found[load]["added_p50_ms"]
         direct = found[load]["direct_p50_ms"]["median"]
         yield (
