@@ -185,7 +185,7 @@ class Hub:
         )
 
     def _wire_door(self) -> GatewayServer:
-        # A process without this role does without a third of the program's memory.
+        # A process without this role does without a seventh of the program's memory.
         from integration_hub.wiring.door import DoorPorts, access_reviewer, open_door  # noqa: PLC0415
         from integration_hub.wiring.operations import OperationPorts, build_operations  # noqa: PLC0415
 
