@@ -19,20 +19,18 @@ from integration_hub.adapters.kubernetes import KubernetesOwnedSecrets, Kubernet
 from integration_hub.api.integration import IntegrationSpec
 from integration_hub.api.provider import ProviderSpec
 from integration_hub.credentials.client import Clients
-from integration_hub.credentials.exchange import Exchange
 from integration_hub.credentials.holding import Holder
 from integration_hub.credentials.keeper import HubKeeper
 from integration_hub.credentials.oauth_endpoint import OAuthEndpoint
 from integration_hub.credentials.owned_secret import OwnedBook, owned_name
 from integration_hub.credentials.reading import Reading
 from integration_hub.credentials.refresh import Refresher
-from integration_hub.credentials.rotation import KeySteps
 from integration_hub.credentials.seal import KeyRing, Seal
 from integration_hub.credentials.source import HubCredentials
-from integration_hub.credentials.usage import Usage
 from integration_hub.domain.consent import Consent
 from integration_hub.ports import SECRETS, Clock, Egress, HttpRequest, Key, Link, Presented
 from integration_hub.providers import auth
+from integration_hub.wiring.credentials import CredentialRoom, RoomPorts, assemble
 from memory import Answer, MemoryEgress, answer
 from memory_cluster import MemoryCluster
 from memory_store import MemoryStore
@@ -214,6 +212,7 @@ class Process:
     clients: Clients
     keeper: HubKeeper
     seal: Seal
+    room: CredentialRoom
 
 
 class Stage:
@@ -249,44 +248,41 @@ class Stage:
         expressions = CelExpressions()
         consent = Consent("integration-hub", "integration-hub")
         cluster, store = through(self.cluster), through(self.store)
-        secrets = KubernetesSecrets(cluster)
-        seal, owned = Seal(ring), KubernetesOwnedSecrets(cluster)
-        book = OwnedBook(owned, seal, consent)
-        reading = Reading(secrets, book, self.versions, consent, self.clock)
-        clients = Clients(secrets, self.environment, "integration-hub")
-        way_out: Egress = egress or through(self.egress)
-        endpoint = OAuthEndpoint(way_out, expressions, clients, self.clock, entropy)
-        usage = Usage(self.store, self.clock)
-        holder = Holder(self.clock, lambda each: f"https://hub.example.com/connect/{each.key.name}")
         metrics = CountingMetrics()
-        exchange = Exchange(endpoint)
-        refresher = Refresher(
-            reading=reading,
-            book=book,
-            holder=holder,
-            endpoint=endpoint,
-            exchange=exchange,
-            usage=usage,
-            locks=store,
-            wakeups=store,
-            clock=self.clock,
-            entropy=entropy,
-            metrics=metrics,
+        way_out: Egress = egress or through(self.egress)
+        room = assemble(
+            RoomPorts(
+                secrets=KubernetesSecrets(cluster),
+                owned=KubernetesOwnedSecrets(cluster),
+                versions=self.versions,
+                seal=Seal(ring),
+                consent=consent,
+                egress=way_out,
+                expressions=expressions,
+                environment=self.environment,
+                hub_namespace="integration-hub",
+                connect_page=lambda _, name: f"https://hub.example.com/connect/{name}",
+                audit=self.store,
+                locks=store,
+                wakeups=store,
+                metrics=metrics,
+                clock=self.clock,
+                entropy=entropy,
+            )
         )
-        source = HubCredentials(
-            reading=reading,
-            book=book,
-            holder=holder,
-            refresher=refresher,
-            exchange=exchange,
-            expressions=expressions,
-            usage=usage,
-            clock=self.clock,
-            entropy=entropy,
+        return Process(
+            room.source,
+            room.refresher,
+            room.reading,
+            room.book,
+            room.endpoint,
+            room.holder,
+            metrics,
+            room.clients,
+            room.keeper,
+            room.seal,
+            room,
         )
-        steps = KeySteps(reading, book, owned, way_out, expressions, self.clock)
-        keeper = HubKeeper(source, reading, book, endpoint, steps, usage)
-        return Process(source, refresher, reading, book, endpoint, holder, metrics, clients, keeper, seal)
 
     # ------------------------------------------------------------------ the user's hands
 

@@ -14,44 +14,15 @@ from integration_hub.adapters.cel import CelExpressions
 from integration_hub.api.integration import INTEGRATION
 from integration_hub.api.meta import KindInfo
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
-from integration_hub.credentials.registration import Registrar
-from integration_hub.credentials.usage import Usage
 from integration_hub.gateway.app import build_app
-from integration_hub.gateway.parts import GatewayLimits, GatewayParts, Operations, Probe
-from integration_hub.operations.admission import Admission
-from integration_hub.operations.audit import ReadAudit
-from integration_hub.operations.batch import ExecuteBatch
-from integration_hub.operations.change_integration import ChangeIntegration
-from integration_hub.operations.connect_provider import ConnectProvider
-from integration_hub.operations.create_custom import CreateCustom
-from integration_hub.operations.create_integration import CreateIntegration
-from integration_hub.operations.delete_integration import DeleteIntegration
-from integration_hub.operations.deploy_custom import DeployCustom
-from integration_hub.operations.execute import Execute
-from integration_hub.operations.find_custom import FindCustom
-from integration_hub.operations.find_integrations import FindIntegrations
-from integration_hub.operations.forget_answers import ForgetAnswers
-from integration_hub.operations.health import ReadHealth
-from integration_hub.operations.integration_draft import Judge
-from integration_hub.operations.integration_writer import IntegrationWriter
-from integration_hub.operations.integrations import Integrations
-from integration_hub.operations.logs import ReadLogs
-from integration_hub.operations.metrics import ReadMetrics
-from integration_hub.operations.one_call import OneCall
-from integration_hub.operations.provider import Providers
-from integration_hub.operations.registration import Registration
-from integration_hub.operations.statistics import ReadStatistics
-from integration_hub.operations.stream import ExecuteStream
-from integration_hub.operations.try_connection import TryConnection
-from integration_hub.operations.widget import ReadWidget
+from integration_hub.gateway.parts import GatewayLimits, GatewayParts, Probe
 from integration_hub.ports import Calls, Json, Key
 from integration_hub.providers.linking import Linker
 from integration_hub.providers.reading import ProviderReader
 from integration_hub.reconcilers.integration_links import declare_indexes
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 from integration_hub.runtime.status import resource_of
-from integration_hub.wiring.connecting import build_connecting
-from integration_hub.wiring.credentials import CredentialRoom
+from integration_hub.wiring.operations import OperationPorts, build_operations
 from memory_calls import MemoryCalls
 from memory_identity import MemoryAuthenticator, MemoryAuthorizer
 from memory_intake import MemoryIntake
@@ -107,21 +78,6 @@ class CountingEntropy:
         return f"01890000-0000-7000-8000-{next(self._numbers):012d}"
 
 
-def _credential_room(rooms: CredentialStage) -> CredentialRoom:
-    """The real room of credentials, over memory, with the vendor in `rooms.far_end`."""
-    hub = rooms.process()
-    return CredentialRoom(
-        source=hub.source,
-        keeper=hub.keeper,
-        endpoint=hub.endpoint,
-        usage=Usage(rooms.store, rooms.clock),
-        reading=hub.reading,
-        clients=hub.clients,
-        registrar=Registrar(hub.endpoint, hub.book, hub.reading),
-        seal=hub.seal,
-    )
-
-
 class MemoryFigures:
     """gateway.parts.GatewayMetrics that remembers."""
 
@@ -151,7 +107,6 @@ class GatewayStage:
         self.vendor, self.store, self.cluster = rooms.far_end, rooms.store, rooms.cluster
         self.egress = rooms.egress
         self.calls = MemoryCalls()
-        calls = through or self.calls
         self.intake = MemoryIntake()
         self.authenticator = MemoryAuthenticator()
         self.authorizer = MemoryAuthorizer()
@@ -164,80 +119,22 @@ class GatewayStage:
         expressions = CelExpressions()
         reader = ProviderReader(self.cache, expressions)
         linker = Linker(self.cache, reader, expressions, self.clock)
-        admission = Admission(self.authorizer, self.store, self.clock)
-        integrations = Integrations(self.cache, admission, linker)
-        one_call = OneCall(calls, expressions)
-        providers = Providers(self.cache, reader, admission)
-        finder = FindIntegrations(integrations, admission, reader)
-        judge = Judge(providers, linker)
-        writer = IntegrationWriter(self.cluster, self.cache, self.intake)
-        health = ReadHealth(integrations, admission, self.store, self.clock)
-        create = CreateIntegration(
-            admission=admission,
-            judge=judge,
-            writer=writer,
-            finder=finder,
-            cache=self.cache,
-            locks=self.store,
-            entropy=CountingEntropy(),
-        )
-        change = ChangeIntegration(integrations, judge, writer, finder)
-        customs = FindCustom(self.cache, reader, admission)
-        connecting = build_connecting(
-            integrations,
-            linker,
-            _credential_room(rooms),
-            store=self.store,
-            expressions=expressions,
-            clock=self.clock,
-            public_url=PUBLIC_URL,
-        )
-        self.operations = Operations(
-            providers=providers,
-            find=finder,
-            create=create,
-            change=change,
-            delete=DeleteIntegration(integrations, writer),
-            registration=Registration(integrations, providers, reader, create, change),
-            create_custom=CreateCustom(
-                admission=admission,
-                finder=customs,
-                cluster=self.cluster,
+        self.operations = build_operations(
+            OperationPorts(
                 cache=self.cache,
-                expressions=expressions,
-            ),
-            find_custom=customs,
-            deploy_custom=DeployCustom(
-                admission=admission,
-                finder=customs,
-                create=create,
                 cluster=self.cluster,
-                cache=self.cache,
-            ),
-            try_connection=TryConnection(
-                integrations=integrations,
+                authorizer=self.authorizer,
+                reader=reader,
                 linker=linker,
-                calls=calls,
+                calls=through or self.calls,
+                credentials=rooms.process().room,
+                intake=self.intake,
+                public_url=PUBLIC_URL,
+                store=self.store,
                 expressions=expressions,
-                health=self.store,
-                reports=health,
-                wakeups=self.store,
                 clock=self.clock,
-            ),
-            connect=connecting.connect,
-            connect_provider=ConnectProvider(providers, integrations, create, connecting.connect),
-            callback=connecting.callback,
-            disconnect=connecting.disconnect,
-            execute=Execute(integrations, one_call),
-            batch=ExecuteBatch(integrations, one_call, calls, expressions, self.clock),
-            stream=ExecuteStream(integrations, calls),
-            forget_answers=ForgetAnswers(integrations, calls),
-            widget=ReadWidget(integrations, calls, expressions),
-            health=health,
-            metrics=ReadMetrics(integrations, self.store, self.clock),
-            logs=ReadLogs(integrations, self.store),
-            statistics=ReadStatistics(integrations, admission, reader, self.store, self.clock),
-            audit=ReadAudit(admission, self.store),
+                entropy=CountingEntropy(),
+            )
         )
         parts = GatewayParts(
             authenticator=self.authenticator,

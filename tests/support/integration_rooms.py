@@ -7,22 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from integration_hub.adapters.memory_cache import MemoryCache
-from integration_hub.credentials.client import Clients
-from integration_hub.credentials.exchange import Exchange
-from integration_hub.credentials.holding import Holder
 from integration_hub.credentials.keeper import HubKeeper
-from integration_hub.credentials.oauth_endpoint import OAuthEndpoint
-from integration_hub.credentials.owned_secret import OwnedBook
-from integration_hub.credentials.reading import Reading
-from integration_hub.credentials.refresh import Refresher
-from integration_hub.credentials.rotation import KeySteps
 from integration_hub.credentials.seal import KeyRing, Seal
 from integration_hub.credentials.source import HubCredentials
-from integration_hub.credentials.usage import Usage
 from integration_hub.domain.consent import Consent
 from integration_hub.egress.call import CallPipeline
 from integration_hub.ports import Clock, Entropy, Expressions
 from integration_hub.runtime.reflector import Service
+from integration_hub.wiring.credentials import RoomPorts, assemble
 from memory import MemoryEgress, MemoryMetrics, MemorySecrets
 from memory_store import MemoryStore
 
@@ -67,41 +59,29 @@ class Rooms:
     ) -> Rooms:
         ring = KeyRing.parse(KEY, ())
         assert isinstance(ring, KeyRing)
-        book = OwnedBook(secrets, Seal(ring), CONSENT)
-        reading = Reading(secrets, book, Versions(secrets), CONSENT, clock)
-        clients = Clients(secrets, environment, "integration-hub")
-        endpoint = OAuthEndpoint(egress, expressions, clients, clock, entropy)
-        holder = Holder(clock, lambda link: connect_page(link.namespace, link.key.name))
-        exchange, usage = Exchange(endpoint), Usage(store, clock)
-        refresher = Refresher(
-            reading=reading,
-            book=book,
-            holder=holder,
-            endpoint=endpoint,
-            exchange=exchange,
-            usage=usage,
-            locks=store,
-            wakeups=store,
-            clock=clock,
-            entropy=entropy,
-            metrics=metrics,
+        room = assemble(
+            RoomPorts(
+                secrets=secrets,
+                owned=secrets,
+                versions=Versions(secrets),
+                seal=Seal(ring),
+                consent=CONSENT,
+                egress=egress,
+                expressions=expressions,
+                environment=environment,
+                hub_namespace="integration-hub",
+                connect_page=connect_page,
+                audit=store,
+                locks=store,
+                wakeups=store,
+                metrics=metrics,
+                clock=clock,
+                entropy=entropy,
+            )
         )
-        source = HubCredentials(
-            reading=reading,
-            book=book,
-            holder=holder,
-            refresher=refresher,
-            exchange=exchange,
-            expressions=expressions,
-            usage=usage,
-            clock=clock,
-            entropy=entropy,
-        )
-        steps = KeySteps(reading, book, secrets, egress, expressions, clock)
-        keeper = HubKeeper(source, reading, book, endpoint, steps, usage)
         calls = CallPipeline(
             egress,
-            source,
+            room.source,
             store,
             MemoryCache(clock.monotonic, limit_bytes=1_000_000),
             expressions=expressions,
@@ -109,4 +89,4 @@ class Rooms:
             entropy=entropy,
             metrics=metrics,
         )
-        return cls(source, keeper, calls)
+        return cls(room.source, room.keeper, calls)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +24,20 @@ from integration_hub.credentials.seal import KeyProblem, KeyRing, Seal
 from integration_hub.credentials.source import HubCredentials
 from integration_hub.credentials.usage import Usage
 from integration_hub.domain.consent import Consent
-from integration_hub.ports import Clock, Cluster, Egress, Entropy, Expressions, Store
+from integration_hub.ports import (
+    AuditLog,
+    Clock,
+    Cluster,
+    Egress,
+    Entropy,
+    Expressions,
+    Locks,
+    OwnedSecrets,
+    Secrets,
+    SecretVersions,
+    Store,
+    Wakeups,
+)
 from integration_hub.runtime.reflector import Reflector, Service
 from integration_hub.settings import Settings
 from integration_hub.wiring.way_out import SettingsError
@@ -61,8 +74,34 @@ class CredentialPorts:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomPorts:
+    """What the room is assembled from. `secrets` reads any Secret, `owned` writes the hub's own.
+
+    `environment` names OAuth clients; `connect_page` is where a person connects an Integration, by
+    namespace and name.
+    """
+
+    secrets: Secrets
+    owned: OwnedSecrets
+    versions: SecretVersions
+    seal: Seal
+    consent: Consent
+    egress: Egress
+    expressions: Expressions
+    environment: Mapping[str, str]
+    hub_namespace: str
+    connect_page: Callable[[str, str], str]
+    audit: AuditLog
+    locks: Locks
+    wakeups: Wakeups
+    metrics: TokenMetrics
+    clock: Clock
+    entropy: Entropy
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialRoom:
-    """The source, what is done to credentials rather than with them, and what connecting needs."""
+    """The source, what is done to credentials rather than with them, and what these are made of."""
 
     source: HubCredentials
     keeper: HubKeeper
@@ -72,22 +111,45 @@ class CredentialRoom:
     clients: Clients
     registrar: Registrar
     seal: Seal
+    book: OwnedBook
+    holder: Holder
+    refresher: Refresher
 
 
 def build_credentials(ports: CredentialPorts) -> CredentialRoom:
-    """Nothing is read or asked for yet. Raises SettingsError for a key that is missing or wrong."""
-    settings, clock = ports.settings, ports.clock
-    secrets = KubernetesSecrets(ports.cluster)
-    owned = KubernetesOwnedSecrets(ports.cluster)
-    seal = seal_of(settings)
-    book = OwnedBook(owned, seal, ports.consent)
-    reading = Reading(secrets, book, WatchedVersions(ports.secrets_watch), ports.consent, clock)
-    clients = Clients(secrets, os.environ, settings.namespace)
-    endpoint = OAuthEndpoint(ports.egress, ports.expressions, clients, clock, ports.entropy)
-    page = connect_page(settings.public_url)
-    holder = Holder(clock, lambda link: page(link.namespace, link.key.name))
-    exchange = Exchange(endpoint)
-    usage = Usage(ports.store, clock)
+    """The room over the API server. Raises SettingsError for a key that is missing or wrong."""
+    settings = ports.settings
+    return assemble(
+        RoomPorts(
+            secrets=KubernetesSecrets(ports.cluster),
+            owned=KubernetesOwnedSecrets(ports.cluster),
+            versions=WatchedVersions(ports.secrets_watch),
+            seal=seal_of(settings),
+            consent=ports.consent,
+            egress=ports.egress,
+            expressions=ports.expressions,
+            environment=os.environ,
+            hub_namespace=settings.namespace,
+            connect_page=connect_page(settings.public_url),
+            audit=ports.store,
+            locks=ports.store,
+            wakeups=ports.store,
+            metrics=ports.metrics,
+            clock=ports.clock,
+            entropy=ports.entropy,
+        )
+    )
+
+
+def assemble(ports: RoomPorts) -> CredentialRoom:
+    """The room over any ports, those in memory too. Nothing is read or asked for yet."""
+    clock, entropy, expressions = ports.clock, ports.entropy, ports.expressions
+    book = OwnedBook(ports.owned, ports.seal, ports.consent)
+    reading = Reading(ports.secrets, book, ports.versions, ports.consent, clock)
+    clients = Clients(ports.secrets, ports.environment, ports.hub_namespace)
+    endpoint = OAuthEndpoint(ports.egress, expressions, clients, clock, entropy)
+    holder = Holder(clock, lambda link: ports.connect_page(link.namespace, link.key.name))
+    exchange, usage = Exchange(endpoint), Usage(ports.audit, clock)
     refresher = Refresher(
         reading=reading,
         book=book,
@@ -95,10 +157,10 @@ def build_credentials(ports: CredentialPorts) -> CredentialRoom:
         endpoint=endpoint,
         exchange=exchange,
         usage=usage,
-        locks=ports.store,
-        wakeups=ports.store,
+        locks=ports.locks,
+        wakeups=ports.wakeups,
         clock=clock,
-        entropy=ports.entropy,
+        entropy=entropy,
         metrics=ports.metrics,
     )
     source = HubCredentials(
@@ -107,15 +169,25 @@ def build_credentials(ports: CredentialPorts) -> CredentialRoom:
         holder=holder,
         refresher=refresher,
         exchange=exchange,
-        expressions=ports.expressions,
+        expressions=expressions,
         usage=usage,
         clock=clock,
-        entropy=ports.entropy,
+        entropy=entropy,
     )
-    steps = KeySteps(reading, book, owned, ports.egress, ports.expressions, clock)
-    keeper = HubKeeper(source, reading, book, endpoint, steps, usage)
-    registrar = Registrar(endpoint, book, reading)
-    return CredentialRoom(source, keeper, endpoint, usage, reading, clients, registrar, seal)
+    steps = KeySteps(reading, book, ports.owned, ports.egress, expressions, clock)
+    return CredentialRoom(
+        source=source,
+        keeper=HubKeeper(source, reading, book, endpoint, steps, usage),
+        endpoint=endpoint,
+        usage=usage,
+        reading=reading,
+        clients=clients,
+        registrar=Registrar(endpoint, book, reading),
+        seal=ports.seal,
+        book=book,
+        holder=holder,
+        refresher=refresher,
+    )
 
 
 def seal_of(settings: Settings) -> Seal:

@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 COMPONENT = "integration-hub"
 
 _log = logging.getLogger(__name__)
-
 Part = Callable[[], Coroutine[Any, Any, None]]
 """Something that runs as long as the process does."""
 
@@ -199,6 +198,7 @@ class Hub:
                 linker=shared.linker,
                 calls=shared.calls,
                 credentials=shared.credentials,
+                intake=shared.credentials.keeper,
                 public_url=settings.public_url,
                 store=shared.store,
                 expressions=shared.expressions,

@@ -36,6 +36,7 @@ from integration_hub.ports import (
     Calls,
     Clock,
     Cluster,
+    CredentialIntake,
     Entropy,
     Expressions,
     Store,
@@ -58,6 +59,7 @@ class OperationPorts:
     linker: Linker
     calls: Calls
     credentials: CredentialRoom
+    intake: CredentialIntake
     public_url: str
     store: Store
     expressions: Expressions
@@ -76,7 +78,7 @@ def build_operations(ports: OperationPorts) -> Operations:
     health = ReadHealth(integrations, admission, store, clock)
     finder = FindIntegrations(integrations, admission, ports.reader)
     judge = Judge(providers, linker)
-    writer = IntegrationWriter(cluster, cache, ports.credentials.keeper)
+    writer = IntegrationWriter(cluster, cache, ports.intake)
     create = _create(ports, admission, judge, writer, finder)
     change = ChangeIntegration(integrations, judge, writer, finder)
     customs = FindCustom(cache, ports.reader, admission)
