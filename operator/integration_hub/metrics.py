@@ -8,13 +8,14 @@ outcomes, provider names, object names; never a URL, a host or an id that a call
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-_HEALTH = {"healthy": 1.0, "degraded": 0.5, "unhealthy": 0.0, "offline": 0.0}
+from integration_hub.domain.product_figures import ProductFigures
+from integration_hub.product_metrics import ProductGauges
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -137,12 +138,8 @@ class Metrics:
         registry.register(self.circuit_state)
 
     def _of_products(self, registry: CollectorRegistry) -> None:
-        self.product_health = Gauge(
-            "integration_hub_product_health",
-            "Verdict on a product: 1 healthy, 0.5 degraded, 0 unhealthy or offline, -1 unknown.",
-            ["namespace", "name"],
-            registry=registry,
-        )
+        self.products = ProductGauges()
+        registry.register(self.products)
         self.heal_actions = Counter(
             "integration_hub_heal_actions_total",
             "Healing actions and what became of them (verifying: taken, effect awaited).",
@@ -219,17 +216,16 @@ class Metrics:
     def count_refusal(self, why: str) -> None:
         self.gateway_refusals.labels(why).inc()
 
-    def set_product_health(self, namespace: str, name: str, status: str) -> None:
+    def set_product(self, namespace: str, name: str, figures: ProductFigures) -> None:
         """reconcilers.product_registration.ProductMetrics, as are the next four."""
-        self.product_health.labels(namespace, name).set(_HEALTH.get(status, -1))
+        self.products.set(namespace, name, figures)
 
     def drop_product(self, namespace: str, name: str) -> None:
-        with suppress(KeyError):
-            self.product_health.remove(namespace, name)
+        self.products.drop(namespace, name)
 
     def clear_products(self) -> None:
         """This process does not lead (any more): the figures of the one that does are the true ones."""
-        self.product_health.clear()
+        self.products.clear()
         self.heal_brake.set(0)
 
     def count_heal(self, action: str, result: str) -> None:
@@ -275,7 +271,7 @@ class StateGauge(Collector):
 
     def collect(self) -> Iterable[Metric]:
         gauge = GaugeMetricFamily(self._name, self._documentation, labels=["namespace", "name"])
-        for key, value in self._values.items():
+        for key, value in tuple(self._values.items()):  # a scrape has a thread of its own
             gauge.add_metric(key, value)
         yield gauge
         yield GaugeMetricFamily(
@@ -306,7 +302,7 @@ class TroubleGauge(Collector):
 
     def collect(self) -> Iterable[Metric]:
         gauge = GaugeMetricFamily(self._name, self._documentation, labels=["namespace", "name", "reason"])
-        for (namespace, name), reasons in self._reasons.items():
+        for (namespace, name), reasons in tuple(self._reasons.items()):
             for reason in reasons:
                 gauge.add_metric((namespace, name, reason), 1.0)
         yield gauge

@@ -314,7 +314,7 @@ def test_a_deleted_product_is_forgotten() -> None:
         asked = len(stage.egress.requests)
         await stage.minutes(5)
         assert len(stage.egress.requests) == asked
-        assert stage.metrics.health == {}
+        assert stage.metrics.products == {}
 
     play(story)
 

@@ -129,6 +129,37 @@ def test_a_dead_product_is_restarted_and_recovers(
     assert value == 1
 
 
+@pytest.mark.req("OBS-20")
+def test_how_a_product_performs_can_be_seen_in_one_place(
+    products: Products, process: Corner, hub: HubProcess
+) -> None:
+    def told(name: str, **labels: str) -> float | None:
+        of_it = {"namespace": products.namespace, "name": "pulse", **labels}
+        return hub.metric(f"integration_hub_product_{name}", **of_it)
+
+    begun = time.time()
+    body = {**WELL, "metrics": {"cpu": 45.2, "active_connections": 150, "lag": 3, "made_up": 1}}
+    process.behave = lambda _: Reply(200, body, seconds=0.05)
+    products.register("pulse", process, workload=False, tier="foundation", heal={"thresholds": {"lag": 9}})
+    products.becomes("pulse", "True", "Succeeded")
+    eventually(lambda: told("response_seconds") is not None, "the time of its answer")
+    assert (told("response_seconds") or 0) >= 0.05
+    assert told("health") == 1
+    assert told("consecutive_failures") == told("heals_total") == 0
+    assert told("info", product="pulse", version="1.0.0", tier="foundation") == 1
+    assert (told("last_seen_timestamp_seconds") or 0) >= int(begun)
+    assert int(begun) <= (told("start_timestamp_seconds") or 0) + 3600 <= time.time()
+    measured = {key: told("metric", key=key) for key in ("cpu_usage", "active_connections", "lag", "made_up")}
+    assert measured == {"cpu_usage": 45.2, "active_connections": 150, "lag": 3, "made_up": None}
+    process.always(503)
+    eventually(lambda: (told("consecutive_failures") or 0) >= 2, "failures in a row")
+    eventually(lambda: told("health") == 0, "the verdict")
+    assert told("metric", key="cpu_usage") is None
+    products.kubectl("delete", "prodreg", "pulse", "--timeout=10s")
+    eventually(lambda: told("info") is None, "its figures are gone")
+    assert told("consecutive_failures") is told("heals_total") is told("health") is None
+
+
 @pytest.mark.req("HEAL-01")
 def test_a_rollout_in_progress_is_left_alone(products: Products, process: Corner) -> None:
     running(products, process, heal=QUICK_HEAL)

@@ -17,6 +17,7 @@ from integration_hub.api.conditions import PENDING
 from integration_hub.api.meta import format_time
 from integration_hub.api.product_registration import PRODUCT_REGISTRATION
 from integration_hub.domain.consent import Consent
+from integration_hub.domain.product_figures import ProductFigures
 from integration_hub.permissions import BRAKE_CONFIG_MAP
 from integration_hub.ports import (
     CONFIG_MAPS,
@@ -48,6 +49,20 @@ NAMESPACE = "team"
 HUB = "integration-hub"
 RESOURCE = resource_of(PRODUCT_REGISTRATION)
 WELL: Json = {"status": "healthy", "version": "1.0.0", "uptime": 60, "metrics": {"cpu": 45.2}}
+FIGURES = ProductFigures(
+    product="dataflow",
+    version="1.0.0",
+    tier="custom",
+    health="healthy",
+    since=1_700_000_000.0,
+    response_seconds=0.012,
+    failures=0,
+    last_seen=1_700_000_060.0,
+    started=1_699_999_000.0,
+    heals=2,
+    measured={"cpu_usage": 45.2},
+)
+"""A product that is well, in figures."""
 
 
 class MemoryDeployments:
@@ -71,20 +86,20 @@ class MemoryDeployments:
 class MemoryProductMetrics:
     def __init__(self) -> None:
         self.heals: list[tuple[str, str]] = []
-        self.health: dict[tuple[str, str], str] = {}
+        self.products: dict[tuple[str, str], ProductFigures] = {}
         self.brake = False
 
     def count_heal(self, action: str, result: str) -> None:
         self.heals.append((action, result))
 
-    def set_product_health(self, namespace: str, name: str, status: str) -> None:
-        self.health[namespace, name] = status
+    def set_product(self, namespace: str, name: str, figures: ProductFigures) -> None:
+        self.products[namespace, name] = figures
 
     def drop_product(self, namespace: str, name: str) -> None:
-        self.health.pop((namespace, name), None)
+        self.products.pop((namespace, name), None)
 
     def clear_products(self) -> None:
-        self.health.clear()
+        self.products.clear()
 
     def set_heal_brake(self, *, on: bool) -> None:
         self.brake = on

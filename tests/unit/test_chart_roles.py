@@ -19,6 +19,7 @@ from integration_hub.metrics import Metrics
 from integration_hub.runtime.queue import QueueStats
 from integration_hub.runtime_metrics import RuntimeCollector
 from integration_hub.settings import Settings
+from product_stage import FIGURES
 
 POSTGRESQL = {"type": "postgresql", "postgresql": {"existingSecret": "hub-store"}}
 SPLIT = {"split": True, "replicas": 2, "store": POSTGRESQL}
@@ -353,7 +354,7 @@ def _labels_by_sample() -> dict[str, set[str]]:
     )
     metrics.set_ready("n", "a", "True")
     metrics.set_troubles("n", "a", {"CircuitOpen"})
-    metrics.set_product_health("n", "a", "healthy")
+    metrics.set_product("n", "a", FIGURES)
     metrics.observe_probe("Integration", "slack", "Connected", 1)
     metrics.observe_reconcile("Integration", "done", 1)
     metrics.observe_status("Integration", "written")

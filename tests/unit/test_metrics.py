@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prometheus_client import CollectorRegistry, generate_latest
 
 from integration_hub.metrics import Metrics, ReadyGauge
+from integration_hub.product_metrics import ProductGauges
+from product_stage import FIGURES
 
 
 def page(metrics: Metrics) -> str:
@@ -114,3 +118,55 @@ def test_the_pool_is_counted_when_it_is_asked_for() -> None:
     told = page(metrics)
     assert 'http_pool_connections{state="active"} 3.0' in told
     assert 'http_pool_connections{state="idle"} 4.0' in told
+
+
+def test_a_product_is_told_in_figures_until_it_is_gone() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.set_product("team", "flow", replace(FIGURES, health="degraded"))
+    of_it = '{name="flow",namespace="team"}'
+    assert products_of(metrics) == {
+        f"integration_hub_product_health{of_it} 0.5",
+        f"integration_hub_product_health_since_timestamp_seconds{of_it} 1.7e+09",
+        f"integration_hub_product_response_seconds{of_it} 0.012",
+        f"integration_hub_product_consecutive_failures{of_it} 0.0",
+        f"integration_hub_product_last_seen_timestamp_seconds{of_it} 1.70000006e+09",
+        f"integration_hub_product_start_timestamp_seconds{of_it} 1.699999e+09",
+        f"integration_hub_product_heals_total{of_it} 2.0",
+        'integration_hub_product_metric{key="cpu_usage",name="flow",namespace="team"} 45.2',
+        'integration_hub_product_info{name="flow",namespace="team",'
+        'product="dataflow",tier="custom",version="1.0.0"} 1.0',
+    }
+    metrics.drop_product("team", "flow")
+    assert products_of(metrics) == set()
+    metrics.set_product("team", "flow", FIGURES)
+    metrics.clear_products()
+    assert products_of(metrics) == set()
+
+
+def test_what_is_not_known_of_a_product_has_no_sample() -> None:
+    metrics = Metrics(CollectorRegistry())
+    silent = replace(FIGURES, health="offline", response_seconds=None, last_seen=None, started=None)
+    metrics.set_product("team", "flow", replace(silent, since=None, measured={}, failures=4))
+    assert {line.partition("{")[0] for line in products_of(metrics)} == {
+        "integration_hub_product_health",
+        "integration_hub_product_consecutive_failures",
+        "integration_hub_product_heals_total",
+        "integration_hub_product_info",
+    }
+
+
+def test_products_beyond_the_bound_are_counted() -> None:
+    gauges = ProductGauges(limit=1)
+    for name in ("a", "b", "a", "c"):
+        gauges.set("team", name, FIGURES)
+    samples = {family.name: list(family.samples) for family in gauges.collect()}
+    assert [sample.labels["name"] for sample in samples["integration_hub_product_health"]] == ["a"]
+    assert samples["integration_hub_product_health_dropped"][0].value == 2
+
+
+def products_of(metrics: Metrics) -> set[str]:
+    return {
+        line
+        for line in page(metrics).splitlines()
+        if line.startswith("integration_hub_product_") and "{" in line
+    }

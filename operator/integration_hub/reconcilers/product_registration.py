@@ -24,6 +24,7 @@ from integration_hub.domain.consent import Consent
 from integration_hub.domain.healing import episode
 from integration_hub.domain.healing.checks import LOOK_AGAIN
 from integration_hub.domain.healing.world import Escalate, Wait
+from integration_hub.domain.product_figures import ProductFigures, figures
 from integration_hub.domain.product_health import Verdict
 from integration_hub.domain.product_watch import Attempt, Watch
 from integration_hub.domain.rollout import RolloutState
@@ -64,7 +65,7 @@ class ProductMetrics(Protocol):
 
     def count_heal(self, action: str, result: str) -> None: ...
 
-    def set_product_health(self, namespace: str, name: str, status: str) -> None: ...
+    def set_product(self, namespace: str, name: str, figures: ProductFigures) -> None: ...
 
     def drop_product(self, namespace: str, name: str) -> None: ...
 
@@ -279,18 +280,20 @@ class ProductReconciler:
 
     async def _report(self, case: Case, healed: Healed) -> WriteOutcome:
         workload = healed.workload or case.read.workload
+        health = product_watch.health(case.watch, case.verdict, case.status.health, case.now)
         made = product_report.report(
             case.spec,
             case.status,
             self._findings(case, healed),
-            product_watch.health(case.watch, case.verdict, case.status.health, case.now),
+            health,
             healed.heal,
             notes=healed.notes,
             workload_uid=workload.uid if workload is not None else case.status.workload_uid,
             generation=case.observed.generation,
             now=case.now,
         )
-        self._metrics.set_product_health(case.key.namespace, case.key.name, case.verdict.status.value)
+        told = figures(case.spec, case.watch, health, healed.heal)
+        self._metrics.set_product(case.key.namespace, case.key.name, told)
         self._metrics.set_heal_brake(on=self._brake.on)
         outcome = await self._status.write(PRODUCT_REGISTRATION, case.observed, made.status)
         if outcome is WriteOutcome.WRITTEN:
