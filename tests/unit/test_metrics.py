@@ -123,7 +123,7 @@ def test_the_pool_is_counted_when_it_is_asked_for() -> None:
 def test_a_product_is_told_in_figures_until_it_is_gone() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.set_product("team", "flow", replace(FIGURES, health="degraded"))
-    of_it = '{name="flow",namespace="team"}'
+    of_it, more = '{name="flow",namespace="team"}', 'product="dataflow",tier="custom",version="1.0.0"'
     assert products_of(metrics) == {
         f"integration_hub_product_health{of_it} 0.5",
         f"integration_hub_product_health_since_timestamp_seconds{of_it} 1.7e+09",
@@ -133,8 +133,7 @@ def test_a_product_is_told_in_figures_until_it_is_gone() -> None:
         f"integration_hub_product_start_timestamp_seconds{of_it} 1.699999e+09",
         f"integration_hub_product_heals_total{of_it} 2.0",
         'integration_hub_product_metric{key="cpu_usage",name="flow",namespace="team"} 45.2',
-        'integration_hub_product_info{name="flow",namespace="team",'
-        'product="dataflow",tier="custom",version="1.0.0"} 1.0',
+        f"integration_hub_product_info{of_it[:-1]},{more}}} 1.0",
     }
     metrics.drop_product("team", "flow")
     assert products_of(metrics) == set()
