@@ -67,5 +67,5 @@ class AccountFinder:
             return None
         try:
             return json.loads(answer.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None

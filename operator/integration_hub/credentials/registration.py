@@ -80,7 +80,7 @@ class Registrar:
 def _client(answer: HttpResponse) -> OAuthClient | CredentialProblem:
     try:
         document: Json = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     body = document if isinstance(document, dict) else {}
     client_id, secret = body.get("client_id"), body.get("client_secret")

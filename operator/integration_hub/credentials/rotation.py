@@ -227,7 +227,7 @@ class KeySteps:
 def _decoded(answer: HttpResponse) -> Json:
     try:
         return json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -107,7 +107,7 @@ def _sources(template: str) -> Sequence[str]:
 def _document(text: SecretText) -> dict[str, SecretText] | None:
     try:
         document = json.loads(text.reveal())
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
         return None

@@ -33,6 +33,7 @@ VARIABLES = ("body", "headers", "status")
 """What an expression of `answer` may use."""
 LONGEST_LIFE = 10 * 366 * 86_400.0
 MAX_TOKEN = 16_384
+_UNSET = datetime(1970, 1, 1, tzinfo=UTC)
 _TOKEN_FIELDS = ("access_token", "accessToken", "token")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 
@@ -143,7 +144,7 @@ def _decoded(answer: HttpResponse) -> Json:
     text = answer.body.decode("utf-8", "replace").strip()
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in ("application/x-www-form-urlencoded", "text/plain") and re.match(r"[\w.-]+=", text):
@@ -192,18 +193,23 @@ def _number(value: Json) -> float | None:
 
 
 def moment(value: Json) -> datetime | None:
-    """A point in time as vendors and people write it: RFC 3339, or seconds or milliseconds since 1970."""
+    """A point in time as vendors and people write it: RFC 3339, or seconds or milliseconds since 1970.
+
+    Up to 1970 it is none: the zero of Go's and of .NET's times, and of Unix, means that nothing was set.
+    """
     number = _number(value)
     try:
         if number is not None:
             seconds = number / 1000 if number > 1e11 else number
-            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-        if not isinstance(value, str):
+            read = _UNSET + timedelta(seconds=seconds)
+        elif isinstance(value, str):
+            read = datetime.fromisoformat(value.strip())
+            read = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        else:
             return None
-        read = datetime.fromisoformat(value.strip())
     except (ValueError, OverflowError):
         return None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    return read if read > _UNSET else None
 
 
 # --------------------------------------------------------------------------- refusals

@@ -114,6 +114,10 @@ def test_a_field_that_a_later_version_adds_does_no_harm() -> None:
         pytest.param("1735689599000", datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC), id="milliseconds"),
         pytest.param("tomorrow", None, id="nonsense counts as not said"),
         pytest.param("", None, id="empty"),
+        pytest.param("0001-01-01T00:00:00Z", None, id="Go's zero time counts as not said"),
+        pytest.param("0", None, id="Unix's zero as well"),
+        pytest.param("0001-01-01T00:00:00+10:00", None, id="before all time"),
+        pytest.param("9999-12-31T23:59:59-10:00", None, id="after all time"),
     ],
 )
 def test_the_expiry_of_an_imported_token_is_read_as_people_write_it(

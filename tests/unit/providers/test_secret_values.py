@@ -112,7 +112,7 @@ def test_a_document_lends_its_fields_and_the_secrets_own_keys_win() -> None:
     assert "flag" not in values
 
 
-@pytest.mark.parametrize("document", ["", "{", "[]", "7", '"text"', "null"])
+@pytest.mark.parametrize("document", ["", "{", "[]", "7", '"text"', "null", "[" * 100_000])
 def test_what_is_no_document_is_told_without_being_shown(document: str) -> None:
     declared = mode(type="JWT_BEARER", secretDocument="file", jwt={"exchange": "none"})
     outcome = read(declared, secret(file=document))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from integration_hub.adapters.cel import CelExpressions
@@ -61,6 +61,15 @@ def token(outcome: object) -> tuple[str, str | None, float | None]:
             {"token": "a", "expires_at": "2026-11-21T09:00:00Z"}, ("a", None, None), id="end in the past"
         ),
         pytest.param({"data": {"accessToken": "a", "expiresIn": 5}}, ("a", None, 5), id="wrapped"),
+        pytest.param(
+            {"token": "a", "expires_at": "0001-01-01T00:00:00Z"}, ("a", None, None), id="Go's zero time"
+        ),
+        pytest.param(
+            {"token": "a", "expires_at": "0001-01-01T00:00:00+10:00"}, ("a", None, None), id="before all time"
+        ),
+        pytest.param(
+            {"token": "a", "expires_at": "9999-12-31T23:59:59-10:00"}, ("a", None, None), id="after all time"
+        ),
     ],
 )
 def test_a_token_is_found_as_vendors_send_it(
@@ -217,6 +226,7 @@ def test_no_answer_makes_it_fail(body: Any, status: int) -> None:
     assert isinstance(read(body, status=status), Token | TokenRefusal)
 
 
+@example(b"[" * 100_000)
 @given(st.binary(max_size=200))
 def test_nor_do_bytes(body: bytes) -> None:
     assert isinstance(read(body, content_type="application/x-www-form-urlencoded"), Token | TokenRefusal)

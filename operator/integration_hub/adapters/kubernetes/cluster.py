@@ -255,7 +255,7 @@ class KubernetesCluster:
     def _decode(self, data: bytes) -> Json:
         try:
             return json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise unreadable(self._connection.host) from None
 
 

@@ -30,7 +30,7 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
     """The error for an answer outside 2xx: Kubernetes' Status where there is one, else what came instead."""
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if isinstance(document, dict) and document.get("kind") == "Status":
         return from_status(document, status=status, retry_after=headers.get("Retry-After"))

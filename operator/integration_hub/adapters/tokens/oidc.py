@@ -181,7 +181,7 @@ class _PublishedKeys:
             return None
         try:
             return json.loads(answer.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
