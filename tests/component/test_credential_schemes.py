@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -265,6 +266,42 @@ def test_a_providers_client_secret_lies_beside_it_or_in_the_hubs_namespace(
         stage.secret("client", namespace=place, clientId="c", clientSecret="s")
         await asyncio.sleep(10)
         assert sent(await process.source.present(connection)) == "access-0001"
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("provider", "spec", "sent_there"),
+    [
+        pytest.param({"tokenUrl": "https://{{ config.host }}/token"}, {}, False, id="the whole address"),
+        pytest.param({"tokenUrl": "/token"}, {}, False, id="a path below a base that it decides over"),
+        pytest.param({"tokenUrl": "/token"}, {"region": "eu"}, True, id="a path below a region's base"),
+        pytest.param(
+            {"tokenUrl": "/token", "clientHosts": ["auth.example.com"]}, {}, True, id="a host that is listed"
+        ),
+    ],
+)
+def test_a_shared_clients_secret_goes_nowhere_that_an_integrations_config_chose(
+    provider: Mapping[str, Any], spec: Mapping[str, Any], sent_there: bool
+) -> None:
+    async def story(stage: Stage) -> None:
+        connection = link(
+            mode={"type": "OAUTH2_CLIENT_CREDENTIALS"},
+            provider={
+                "baseUrl": "https://{{ config.host }}",
+                "regions": {"eu": "https://auth.example.com"},
+                "oauth": {"clientEnvPrefix": "EXAMPLE", **provider},
+            },
+            config={"host": "auth.example.com"},
+            **spec,
+        )
+        found = await stage.process().source.present(connection)
+        if sent_there:
+            assert sent(found) == "access-0001"
+        else:
+            assert isinstance(found, CredentialProblem)
+            assert "clientHosts" in found.message
+            assert stage.egress.requests == []
 
     play(story)
 

@@ -75,19 +75,27 @@ class Clients:
         )
 
 
-def may_be_sent(client: OAuthClient, oauth: OAuthConfig, template: str, authority: str) -> bool:
+def may_be_sent(client: OAuthClient, link: Link, template: str, authority: str) -> bool:
     """Whether this client's secret may go to an authority that `template` was filled to."""
-    if not client.shared or _host_is_fixed(template):
+    oauth = link.provider.oauth
+    if not client.shared or _host_is_fixed(_whole(template, link)):
         return True
-    return any(
+    return oauth is not None and any(
         authority == host or (host.startswith("*.") and authority.endswith(host[1:]))
         for host in oauth.client_hosts
     )
 
 
+def _whole(template: str, link: Link) -> str:
+    """A path is below the connection's base, whose host the Integration's config may decide over as well."""
+    if not template.startswith("/"):
+        return template
+    return link.provider.regions.get(link.spec.region) or link.provider.base_url
+
+
 def _host_is_fixed(template: str) -> bool:
     _, scheme, rest = template.partition("://")
-    return template.startswith("/") or (bool(scheme) and "{{" not in rest.partition("/")[0])
+    return bool(scheme) and "{{" not in rest.partition("/")[0]
 
 
 def _of(values: Values, *, shared: bool) -> OAuthClient | None:

@@ -138,7 +138,7 @@ class OAuthEndpoint:
         address = setting.address(template)
         if isinstance(address, RequestProblem):
             return not_askable(address)
-        if not may_be_sent(client, oauth, template, address.authority):
+        if not may_be_sent(client, link, template, address.authority):
             return CredentialProblem(
                 Reason.OAUTH_CLIENT_MISSING,
                 f"The provider's OAuth client may not be sent to {address.authority}, which this "
