@@ -465,6 +465,25 @@ async def test_one_who_gives_up_does_not_take_the_others_along(end: FarEnd, on: 
     assert len(end.seen) == 1
 
 
+async def test_who_asks_while_the_only_one_gives_up_is_answered(end: FarEnd, on: Stage) -> None:
+    arrived, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(_request: web.Request) -> web.StreamResponse:
+        arrived.set()
+        await release.wait()
+        return web.json_response({})
+
+    end.answer = slow
+    link, asked = end.link(), get(cache_seconds=60)
+    first = asyncio.create_task(on.calls.call(link, asked))
+    await arrived.wait()
+    first.cancel()
+    second = asyncio.create_task(on.calls.call(link, asked))
+    await asyncio.wait([first])
+    release.set()
+    assert (await second).success
+
+
 async def test_failures_are_not_kept(end: FarEnd, on: Stage) -> None:
     end.answer = replies((500, {}), (200, {}))
     link, asked = end.link(), get(cache_seconds=60)

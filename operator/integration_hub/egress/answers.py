@@ -49,8 +49,8 @@ class Answers:
         if flight is None:
             task = asyncio.create_task(self._fly(link, request, key, look, fetch), name="fetch an answer")
             flight = self._flights[shared] = _Flight(task)
-            task.add_done_callback(lambda _: self._flights.pop(shared, None))
-        return await _share(flight)
+            task.add_done_callback(lambda _: self._over(shared, task))
+        return await self._share(shared, flight)
 
     def forget(self, scope: str) -> None:
         """Drop what is kept of a connection. Who asks from now on waits until it is gone."""
@@ -71,6 +71,24 @@ class Answers:
                 await self._cache.keep(link.uid, key, value, seconds=seconds, epoch=look.epoch)
         return answer
 
+    async def _share(self, shared: str, flight: _Flight) -> CallAnswer:
+        """Wait with the others; the last one who gives up ends it, and nobody joins what is ending."""
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        except asyncio.CancelledError:
+            if flight.waiting == 1:
+                self._over(shared, flight.task)
+                flight.task.cancel()
+            raise
+        finally:
+            flight.waiting -= 1
+
+    def _over(self, shared: str, task: asyncio.Task[CallAnswer]) -> None:
+        flight = self._flights.get(shared)
+        if flight is not None and flight.task is task:
+            del self._flights[shared]
+
     async def _forget(self, scope: str, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
@@ -79,16 +97,3 @@ class Answers:
     def _forgotten(self, scope: str, task: asyncio.Task[None]) -> None:
         if self._forgetting.get(scope) is task:
             del self._forgetting[scope]
-
-
-async def _share(flight: _Flight) -> CallAnswer:
-    """Wait with the others; the last one who gives up ends it."""
-    flight.waiting += 1
-    try:
-        return await asyncio.shield(flight.task)
-    except asyncio.CancelledError:
-        if flight.waiting == 1:
-            flight.task.cancel()
-        raise
-    finally:
-        flight.waiting -= 1
