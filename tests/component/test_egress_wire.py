@@ -7,7 +7,7 @@ import gzip
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +276,23 @@ async def test_a_compressed_bomb_stays_as_small_as_it_came(bench: Bench) -> None
     port = await bench.serve(bomb)
     outcome = await answered(bench.egress(port), ask(port))
     assert outcome.body == packed
+
+
+async def test_packed_pieces_of_nothing_are_not_unpacked_for_ever(bench: Bench) -> None:
+    nothing = gzip.compress(b"", mtime=0) * 1_000
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Encoding": "gzip"})
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(nothing)
+        return response
+
+    port = await bench.serve(endless)
+    asked = ask(port, gzip=True, max_response_bytes=10_000, timeout_seconds=20)
+    outcome = await answered(bench.egress(port), asked)
+    assert (outcome.body, outcome.truncated) == (b"", True)
 
 
 async def test_a_server_that_drips_meets_the_deadline(bench: Bench) -> None:

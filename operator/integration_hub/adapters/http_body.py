@@ -45,16 +45,20 @@ async def read_gzip(
 ) -> tuple[bytes, bool]:
     """As `read_plain`, unpacked as it comes: never more than `limit` bytes of what it unpacks to are made.
 
-    Strikes the headers of the packed body out of `headers`. Raises ClientPayloadError if it is no gzip.
+    Nor are many more taken in, since what unpacks to nothing could go on for ever. Strikes the headers of
+    the packed body out of `headers`. Raises ClientPayloadError if it is no gzip.
     """
     for name in _EXPANDED:
         headers.pop(name, None)
     unpack = zlib.decompressobj(_GZIP)
     parts: list[bytes] = []
-    room = limit
+    room, packed = limit, 0
     began = False
     try:
         async for part in answer.content.iter_any():
+            if packed > limit:
+                return b"".join(parts), True
+            packed += len(part)
             data = part
             while data:
                 if unpack.eof:  # RFC 1952: members may follow each other
