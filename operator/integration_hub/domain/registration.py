@@ -8,17 +8,16 @@ Units: `timeout` is milliseconds, rounded up to seconds (C-05); a whole `syncInt
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from integration_hub.domain import schedule
 
 ENABLED, AUTO_SYNC, INTERVAL = "enabled", "autoSync", "syncInterval"
 RETRIES, TIMEOUT = "retryAttempts", "timeout"
 WORDS = frozenset({ENABLED, AUTO_SYNC, INTERVAL, RETRIES, TIMEOUT})
 LONGEST_SECONDS = 300
-_DURATION = re.compile(r"([0-9]+(d|h|m|s))+")
-_SCHEDULE_WORDS = frozenset({"hourly", "daily", "weekly"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +68,13 @@ def sort_settings(flat: Mapping[str, Any], declared: Collection[str]) -> Setting
     for name in (ENABLED, AUTO_SYNC):
         if not isinstance(flat.get(name, True), bool):
             return SettingsProblem(f"{name}: must be true or false")
-    schedule = _schedule(flat[INTERVAL]) if INTERVAL in flat else None
+    interval = _schedule(flat[INTERVAL]) if INTERVAL in flat else None
     retries = _whole(RETRIES, flat[RETRIES], 0, 10) if RETRIES in flat else None
     timeout = _seconds(flat[TIMEOUT]) if TIMEOUT in flat else None
-    for found in (schedule, retries, timeout):
+    for found in (interval, retries, timeout):
         if isinstance(found, SettingsProblem):
             return found
-    return Settings(config, flat.get(ENABLED), flat.get(AUTO_SYNC), schedule, retries, timeout)  # type: ignore[arg-type]
+    return Settings(config, flat.get(ENABLED), flat.get(AUTO_SYNC), interval, retries, timeout)  # type: ignore[arg-type]
 
 
 def one_form(body: Mapping[str, Any], wrapper: Mapping[str, Any] | None) -> dict[str, Any] | SettingsProblem:
@@ -113,10 +112,6 @@ def _seconds(value: Any) -> int | SettingsProblem:
 def _schedule(value: Any) -> str | SettingsProblem:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 525_600:
         return f"{value}m"
-    if isinstance(value, str) and (
-        _DURATION.fullmatch(value) or value in _SCHEDULE_WORDS or len(value.split()) == 5
-    ):
+    if isinstance(value, str) and schedule.is_schedule(value):
         return value
-    return SettingsProblem(
-        f"{INTERVAL}: must be whole minutes, a duration such as 1h30m, a cron line, or hourly, daily, weekly"
-    )
+    return SettingsProblem(f"{INTERVAL}: must be whole minutes, {schedule.FORMS}")

@@ -143,7 +143,11 @@ def _judged(basis: Basis) -> Problem | None:
 
 def _without_prefix(finding: Finding) -> str:
     """HTTP callers know no spec: they wrote `config`."""
-    return finding.message.replace("spec.config", "config").replace("spec.region", "region")
+    return (
+        finding.message.replace("spec.sync.schedule", "syncFrequency")
+        .replace("spec.config", "config")
+        .replace("spec.region", "region")
+    )
 
 
 def _fields(error: ValidationError) -> str:

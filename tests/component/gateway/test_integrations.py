@@ -114,6 +114,7 @@ async def test_the_same_provider_and_environment_once_more_is_a_conflict() -> No
         ({"authType": "BASIC"}, 422, "INVALID_CONFIGURATION", "authType:"),
         ({"config": {"apiEndpoint": 5}}, 422, "INVALID_CONFIGURATION", "config.apiEndpoint"),
         ({"config": {"password": "hunter2"}}, 422, "INVALID_CONFIGURATION", "config.password"),
+        ({"syncFrequency": "sometimes"}, 422, "INVALID_CONFIGURATION", "syncFrequency must be a duration"),
     ],
 )
 async def test_what_is_wrong_is_refused_by_field_and_nothing_is_written(

@@ -154,6 +154,8 @@ def test_a_pin_does_not_move_while_no_address_is_known() -> None:
             id="secret",
         ),
         pytest.param({"address": AddressProblem("no such region")}, Reason.CONFIG_INVALID, id="no-address"),
+        pytest.param({"spec": spec(sync={"schedule": "daily"})}, Reason.CONFIG_VALID, id="a-schedule"),
+        pytest.param({"spec": spec(sync={"schedule": "now"})}, Reason.CONFIG_INVALID, id="no-schedule"),
         pytest.param(
             {"address": AddressProblem("odd", unreadable=True)}, Reason.INVALID_URL, id="bad-address"
         ),

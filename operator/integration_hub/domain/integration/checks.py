@@ -19,6 +19,7 @@ from integration_hub.domain.integration.world import (
     KnownProvider,
     owner_namespace,
 )
+from integration_hub.domain.schedule import FORMS, is_schedule
 
 ACCEPTED = "Accepted"
 CONFIG_VALID = "ConfigValid"
@@ -160,7 +161,7 @@ _ACCEPTANCE: tuple[Callable[[Basis], Finding | None], ...] = (
 
 
 def config_valid(world: Basis) -> Finding:
-    """Whether `spec.config` and `spec.region` are what the provider asks for."""
+    """Whether `spec.config` and `spec.region` are what the provider asks for, and `spec.sync` can be kept."""
     if world.config is None:
         return not_checked(ACCEPTED)
     if isinstance(world.config, InvalidConfig):
@@ -169,6 +170,8 @@ def config_valid(world: Basis) -> Finding:
     if isinstance(world.address, AddressProblem):
         reason = Reason.INVALID_URL if world.address.unreadable else Reason.CONFIG_INVALID
         return fails(reason, f"{world.address.message}.")
+    if world.spec.sync.schedule and not is_schedule(world.spec.sync.schedule):
+        return fails(Reason.CONFIG_INVALID, f"spec.sync.schedule must be {FORMS}.")
     return holds(Reason.CONFIG_VALID, "spec.config has what the provider asks for.")
 
 
