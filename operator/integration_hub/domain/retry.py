@@ -56,10 +56,10 @@ def may_repeat(method: str, idempotency_key: str, headers: Mapping[str, str]) ->
 
 
 def passing(outcome: Outcome) -> bool:
-    """Whether it may be over by the next attempt."""
+    """Whether it may be over by the next attempt. What a provider's rule calls lasting is, at any status."""
     if not outcome.status:
         return outcome.reason in _UNANSWERED
-    if outcome.success:
+    if outcome.success or outcome.lasting:
         return False
     return outcome.status in REPEATABLE_STATUSES or (
         outcome.reason in _OF_RULES and not 500 <= outcome.status < 600

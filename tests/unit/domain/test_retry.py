@@ -70,6 +70,10 @@ def test_a_far_end_that_names_a_time_is_obeyed_or_left_alone(
         (Reason.EGRESS_OVERLOADED, 0, False),
         (Reason.INVALID_CREDENTIALS, 401, False),
         (Reason.CONFIG_REFUSED, 404, False),
+        # As providers' rules call some of the statuses that are repeated otherwise
+        (Reason.CONFIG_REFUSED, 500, False),
+        (Reason.INVALID_CREDENTIALS, 503, False),
+        (Reason.REAUTH_REQUIRED, 429, False),
         (Reason.UNEXPECTED_ANSWER, 302, False),
         (Reason.CONNECTED, 200, False),
     ],
