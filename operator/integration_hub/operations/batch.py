@@ -105,7 +105,8 @@ class ExecuteBatch:
         async def in_one(batch: Batch, numbers: Sequence[int]) -> None:
             calls = [together[number] for number in numbers]
             async with gate:
-                answers = await self._send(link, batch, calls, caller, asked.trail)
+                trail = _numbered(asked.trail, numbers[0])
+                answers = await self._send(link, batch, calls, caller, trail)
             results.update(zip(numbers, answers, strict=True))
 
         async with asyncio.TaskGroup() as group:
@@ -185,7 +186,7 @@ def _batched(plan: Plan) -> BatchedCall | None:
 
 
 def _numbered(trail: Trail, number: int) -> Trail:
-    """Each call of a batch is repeatable for itself: a key of its own, derived from the caller's."""
+    """Each request of a batch is repeatable for itself: a key of its own, derived from the caller's."""
     if not trail.idempotency_key:
         return trail
     return replace(trail, idempotency_key=f"{trail.idempotency_key}-{number}")

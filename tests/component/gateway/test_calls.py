@@ -485,6 +485,16 @@ async def test_a_provider_that_takes_batches_gets_them_and_order_is_kept() -> No
         assert sorted(request.path for request in stage.calls.requests) == ["/$batch", "/$batch", "/c"]
 
 
+async def test_each_of_a_providers_batches_has_an_idempotency_key_of_its_own() -> None:
+    async with GatewayStage() as stage:
+        ready(stage, **NATIVE).calls.behave = native_far_end
+        calls = [{"method": "POST", "endpoint": f"/{each}", "data": {}} for each in "abc"]
+        calls.append({"endpoint": "/d", "headers": {"X-Own": "1"}})
+        await stage.ask("POST", BATCH, {"calls": calls}, idempotency_key="b")
+        keys = [request.idempotency_key for request in stage.calls.requests]
+        assert sorted(keys) == ["b-0", "b-2", "b-3"]
+
+
 async def test_a_batch_that_failed_as_a_whole_failed_for_each() -> None:
     async with GatewayStage() as stage:
         ready(stage, **NATIVE).calls.behave = lambda _: silence(ErrorCode.CIRCUIT_OPEN, "Open.", 5)
