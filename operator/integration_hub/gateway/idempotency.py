@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from fastapi import Request, Response
 from integration_hub.api.errors import ErrorCode
 from integration_hub.gateway.errors import Refusal
 from integration_hub.gateway.visit import visit_of
-from integration_hub.ports import Clock, IdempotencyKeys, KeptAnswer, Problem
+from integration_hub.ports import Clock, IdempotencyKeys, KeptAnswer, Problem, StoreError
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -58,17 +59,22 @@ class Idempotency:
     async def _first(
         self, request: Request, handle: Handler, user: str, key: str, fingerprint: str
     ) -> Response:
-        kept = False
         try:
             response = await handle(request)
-            body = getattr(response, "body", None)
-            if response.status_code < 300 and isinstance(body, bytes) and len(body) <= _KEPT_BYTES:
-                await self._keys.finish(user, key, KeptAnswer(fingerprint, response.status_code, body))
-                kept = True
-            return response
-        finally:
-            if not kept:
+        except BaseException:
+            with suppress(StoreError):
                 await self._keys.abandon(user, key)
+            raise
+        with suppress(StoreError):  # it was done: who asked must hear of it, or would have it done again
+            await self._end(user, key, fingerprint, response)
+        return response
+
+    async def _end(self, user: str, key: str, fingerprint: str, response: Response) -> None:
+        body = getattr(response, "body", None)
+        if response.status_code < 300 and isinstance(body, bytes) and len(body) <= _KEPT_BYTES:
+            await self._keys.finish(user, key, KeptAnswer(fingerprint, response.status_code, body))
+        else:
+            await self._keys.abandon(user, key)
 
 
 async def _fingerprint(request: Request) -> str:

@@ -440,6 +440,23 @@ async def test_each_call_of_a_batch_has_an_idempotency_key_of_its_own() -> None:
         assert keys == {"/x": "b-0", "/y": "b-1"}
 
 
+async def test_what_was_done_is_answered_though_the_store_fails_meanwhile() -> None:
+    async with GatewayStage() as stage:
+
+        def failing(_request: CallRequest) -> Any:
+            stage.store.broken = "no space left on device"
+            return said(201, {"charged": True})
+
+        ready(stage).calls.behave = failing
+        call = {"method": "POST", "endpoint": "/charges", "data": {"amount": 7}}
+        answer = await stage.ask("POST", EXECUTE, call, idempotency_key="k")
+        assert answer.json()["result"]["data"] == {"charged": True}
+        stage.store.broken = ""
+        again = await stage.ask("POST", EXECUTE, call, idempotency_key="k")
+        assert (again.status_code, again.json()["code"]) == (409, "CONFLICT")
+        assert len(stage.calls.requests) == 1
+
+
 NATIVE = {
     "supports": {"batch": True},
     "batch": {
