@@ -5,7 +5,8 @@
     python tools/requirements.py --check    write nothing; exit 1 if the page has drifted
 
 A test claims rows with `@pytest.mark.req("INT-02", ...)`: on the function, on its class, on one
-`pytest.param`, or for a whole module as `pytestmark`. Marks are read from the source; no test runs.
+`pytest.param`, or for a whole module as `pytestmark`. `part="what of it"` claims that much of a row and no
+more: the row is shown so, and does not count as proven. Marks are read from the source; no test runs.
 """
 
 from __future__ import annotations
@@ -41,11 +42,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Proof:
-    """A test that claims a row. `path` is relative to the repository, `test` is `name` or `Class::name`."""
+    """A test that claims a row. `path` is relative to the repository, `test` is `name` or `Class::name`.
+
+    `part`: what of the row it shows; empty, if all of it.
+    """
 
     requirement: str
     path: str
     test: str
+    part: str = ""
 
 
 def load_index(text: str) -> tuple[Group, ...]:
@@ -71,9 +76,10 @@ def collect(root: Path) -> list[Proof]:
         relative = path.relative_to(root).as_posix()
         module = ast.parse(path.read_text(encoding="utf-8"), filename=relative)
         shared = [
-            row for node in module.body if _is_pytestmark(node) for row in _marked_rows([node], relative)
+            claim for node in module.body if _is_pytestmark(node) for claim in _marked_rows([node], relative)
         ]
-        proofs |= {Proof(row, relative, test) for test, row in _claims(module.body, relative, "", shared)}
+        claims = _claims(module.body, relative, "", shared)
+        proofs |= {Proof(claim.row, relative, test, claim.part) for test, claim in claims}
     return sorted(proofs)
 
 
@@ -85,36 +91,42 @@ def unknown(groups: Iterable[Group], proofs: Iterable[Proof]) -> list[Proof]:
 
 def page(groups: Sequence[Group], proofs: Sequence[Proof]) -> str:
     """docs/requirements.md: one table per group, each row with links to the tests that prove it."""
-    by_row = _by_row(proofs)
+    by_row, whole = _by_row(proofs), proven(proofs)
+    parts = len(by_row) - len(whole)
     total = sum(len(group.rows) for group in groups)
     lines = [
         "<!-- Written by `make requirements` from docs/requirements.yaml and the tests. Do not edit. -->",
         "# Requirements and their proof",
         "",
-        f"{len(by_row)} of {total} rows are proven by a test through a public door: kubectl, HTTP or the",
-        "command line. A row without a test is not claimed.",
+        f"{len(whole)} of {total} rows are proven by a test through a public door: kubectl, HTTP or the",
+        f"command line. Of {parts} more a part is proven, which is named and not counted. A row without a",
+        "test is not claimed.",
     ]
     for group in groups:
-        proven = sum(row in by_row for row in group.rows)
-        lines += ["", f"## {group.name}: {group.title} ({proven} of {len(group.rows)})", ""]
+        count = sum(row in whole for row in group.rows)
+        lines += ["", f"## {group.name}: {group.title} ({count} of {len(group.rows)})", ""]
         lines += ["| ID | What holds | Proven by |", "|---|---|---|"]
         for row, text in group.rows.items():
-            links = "<br>".join(_link(proof) for proof in by_row.get(row, ()))
-            lines.append(f"| {row} | {_cell(text)} | {links} |")
+            lines.append(f"| {row} | {_cell(text)} | {_evidence(by_row.get(row, ()))} |")
     return "\n".join(lines) + "\n"
 
 
+def proven(proofs: Iterable[Proof]) -> set[str]:
+    """Rows that some test shows whole."""
+    return {proof.requirement for proof in proofs if not proof.part}
+
+
 def summary(groups: Sequence[Group], proofs: Sequence[Proof]) -> str:
-    """What nothing proves, by group, for a terminal."""
-    proven = set(_by_row(proofs))
+    """What nothing proves, or not the whole of it, by group, for a terminal."""
+    whole = proven(proofs)
     lines = []
     for group in groups:
-        open_rows = [row for row in group.rows if row not in proven]
+        open_rows = [row for row in group.rows if row not in whole]
         if open_rows:
             numbers = _ranges([int(row.partition("-")[2]) for row in open_rows])
             lines.append(f"{group.name:5}{len(open_rows):3} of {len(group.rows):2} unproven: {numbers}")
     total = sum(len(group.rows) for group in groups)
-    return "\n".join([*lines, f"{len(proven)} of {total} rows proven by {len(proofs)} claims"])
+    return "\n".join([*lines, f"{len(whole)} of {total} rows proven by {len(proofs)} claims"])
 
 
 def run(root: Path, *, check: bool) -> int:
@@ -154,18 +166,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(ROOT, check=parser.parse_args(arguments).check)
 
 
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    row: str
+    part: str = ""
+
+
 def _claims(
-    body: Sequence[ast.stmt], path: str, prefix: str, inherited: Sequence[str]
-) -> Iterator[tuple[str, str]]:
-    """Pairs of test and row within a module's or a class's body."""
+    body: Sequence[ast.stmt], path: str, prefix: str, inherited: Sequence[_Claim]
+) -> Iterator[tuple[str, _Claim]]:
+    """Pairs of test and claim within a module's or a class's body."""
     for node in body:
         if isinstance(node, ast.ClassDef):
-            rows = [*inherited, *_marked_rows(node.decorator_list, path)]
-            rows += [row for part in node.body if _is_pytestmark(part) for row in _marked_rows([part], path)]
-            yield from _claims(node.body, path, f"{prefix}{node.name}::", rows)
+            claims = [*inherited, *_marked_rows(node.decorator_list, path)]
+            claims += [
+                claim for part in node.body if _is_pytestmark(part) for claim in _marked_rows([part], path)
+            ]
+            yield from _claims(node.body, path, f"{prefix}{node.name}::", claims)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            for row in (*inherited, *_marked_rows(node.decorator_list, path)):
-                yield prefix + node.name, row
+            for claim in (*inherited, *_marked_rows(node.decorator_list, path)):
+                yield prefix + node.name, claim
 
 
 def _is_pytestmark(node: ast.stmt) -> bool:
@@ -174,17 +194,27 @@ def _is_pytestmark(node: ast.stmt) -> bool:
     )
 
 
-def _marked_rows(nodes: Iterable[ast.AST], path: str) -> list[str]:
-    """Rows named by any `pytest.mark.req(...)` within the nodes, also inside a `pytest.param`."""
-    rows = []
+def _marked_rows(nodes: Iterable[ast.AST], path: str) -> list[_Claim]:
+    """What any `pytest.mark.req(...)` within the nodes claims, also inside a `pytest.param`."""
+    claims = []
     for call in (inner for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Call)):
         if not (isinstance(call.func, ast.Attribute) and ast.unparse(call.func) == f"pytest.mark.{MARK}"):
             continue
-        for argument in call.args:
-            if not (isinstance(argument, ast.Constant) and isinstance(argument.value, str)):
-                raise RequirementError(f"{path}:{call.lineno}: rows are named as plain strings")
-            rows.append(argument.value)
-    return rows
+        part = ""
+        for keyword in call.keywords:
+            if keyword.arg != "part":
+                raise RequirementError(f"{path}:{call.lineno}: a mark takes rows and part, no {keyword.arg}")
+            part = _plain(keyword.value, f"{path}:{call.lineno}: part is a plain string")
+        where = f"{path}:{call.lineno}: rows are named as plain strings"
+        claims += [_Claim(_plain(argument, where), part) for argument in call.args]
+    return claims
+
+
+def _plain(node: ast.expr, otherwise: str) -> str:
+    """The text of a literal; raises RequirementError with this message if it is none, or empty."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
+        return node.value
+    raise RequirementError(otherwise)
 
 
 def _by_row(proofs: Iterable[Proof]) -> dict[str, list[Proof]]:
@@ -203,6 +233,19 @@ def _ranges(numbers: Sequence[int]) -> str:
         else:
             runs.append([number])
     return " ".join(f"{run[0]:02}" if len(run) == 1 else f"{run[0]:02}-{run[-1]:02}" for run in runs)
+
+
+def _evidence(proofs: Sequence[Proof]) -> str:
+    """Links to the tests: of the whole row, else by the parts that are shown."""
+    whole = [_link(proof) for proof in proofs if not proof.part]
+    if whole:
+        return "<br>".join(whole)
+    parts: dict[str, list[str]] = {}
+    for proof in proofs:
+        parts.setdefault(proof.part, []).append(_link(proof))
+    return "<br>".join(
+        f"in part ({_cell(part)}):<br>{'<br>'.join(links)}" for part, links in sorted(parts.items())
+    )
 
 
 def _link(proof: Proof) -> str:

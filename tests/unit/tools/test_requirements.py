@@ -57,6 +57,18 @@ def test_it(): ...
 """
 
 
+PARTLY = """
+import pytest
+
+@pytest.mark.req("OBS-01", part="while it answers")
+@pytest.mark.req("INT-01")
+def test_it(): ...
+
+@pytest.mark.req("OBS-01", part="a | b")
+def test_more(): ...
+"""
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "docs").mkdir()
@@ -105,6 +117,46 @@ def test_the_page_links_each_row_to_its_tests_and_keeps_the_table_whole(root: Pa
     )
     assert r"`a \| b`" in page
     assert "| OBS-01 | It is watched. |  |" in page
+
+
+def test_a_part_of_a_row_is_named_and_does_not_count(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(root, PARTLY)
+    assert requirements.run(root, check=False) == 0
+    page = (root / "docs/requirements.md").read_text()
+    assert "1 of 3 rows are proven" in page
+    assert "Of 1 more a part is proven" in page
+    assert "## OBS: Health (0 of 1)" in page
+    more, it = (f"[unit/test_one.py::{name}](../tests/unit/test_one.py)" for name in ("test_more", "test_it"))
+    assert (
+        f"| OBS-01 | It is watched. | in part (a \\| b):<br>{more}<br>in part (while it answers):<br>{it} |"
+        in page
+    )
+    assert "OBS    1 of  1 unproven: 01" in capsys.readouterr().out
+
+
+def test_a_row_that_one_test_shows_whole_is_proven_whatever_others_show_of_it(root: Path) -> None:
+    put(root, PARTLY)
+    put(root, 'import pytest\n@pytest.mark.req("OBS-01")\ndef test_all(): ...\n', "test_two.py")
+    assert requirements.run(root, check=False) == 0
+    page = (root / "docs/requirements.md").read_text()
+    assert "2 of 3 rows are proven" in page
+    assert "| OBS-01 | It is watched. | [unit/test_two.py::test_all](../tests/unit/test_two.py) |" in page
+
+
+@pytest.mark.parametrize(
+    ("mark", "told"),
+    [
+        pytest.param('"INT-01", part=WHAT', "part is a plain string", id="computed"),
+        pytest.param('"INT-01", part=""', "part is a plain string", id="empty"),
+        pytest.param('"INT-01", only="x"', "a mark takes rows and part, no only", id="another word"),
+    ],
+)
+def test_a_part_that_cannot_be_read_fails(
+    root: Path, capsys: pytest.CaptureFixture[str], mark: str, told: str
+) -> None:
+    put(root, f"import pytest\n@pytest.mark.req({mark})\ndef test_x(): ...\n")
+    assert requirements.run(root, check=False) == 1
+    assert f"tests/unit/test_one.py:2: {told}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
