@@ -121,7 +121,8 @@ def client_address(scope: Scope, headers: Headers, trusted: tuple[Network, ...])
     address = client[0] if client else ""
     if not trusted or not _within(address, trusted):
         return address
-    for each in reversed(headers.get("x-forwarded-for", "").split(",")):
+    # A proxy may write a line of its own below one that the caller sent (RFC 9110 section 5.3: one list).
+    for each in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")):
         hop = each.strip()
         if not _is_address(hop):
             break  # nonsense: whoever wrote it is not to be believed further

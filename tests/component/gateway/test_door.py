@@ -77,7 +77,36 @@ async def test_every_error_has_the_one_shape(
 async def test_a_method_that_is_not_served_is_told_which_are() -> None:
     async with GatewayStage() as stage:
         answer = await stage.ask("DELETE", V1)
-        assert set(answer.headers["allow"].split(", ")) & {"GET", "POST"}
+        assert answer.headers["allow"] == "GET, POST"
+        answer = await stage.ask("PATCH", f"{V1}/nope")
+        assert answer.headers["allow"] == "DELETE, GET, PUT"
+
+
+@pytest.mark.parametrize("path", ["nope%2Ftest", "nope%2ftest", "nope%2Fproxy/x", "x%2Fnope/test"])
+async def test_an_id_that_holds_an_encoded_slash_leads_to_no_other_route(path: str) -> None:
+    async with GatewayStage() as stage:
+        answer = await stage.ask("POST", f"{V1}/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.req("ERR-08")
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("POST", V1, [], "body: must be an object"),
+        ("PATCH", f"{V1}/x/status", [], "body: must be an object"),
+        ("POST", V1, {"providerId": "x", "name": "x", "config": []}, "config: must be an object"),
+        ("GET", f"{V1}?label=team", None, "label: must be name=value, with commas between several"),
+        ("GET", f"{V1}/stats?window=long", None, "window: must be a duration such as 24h or 7d"),
+        ("GET", f"{V1}/x/logs?since=today", None, "since: must be a time such as 2024-01-15T10:30:00Z"),
+    ],
+)
+async def test_a_wrong_field_is_told_in_words_of_the_caller(
+    method: str, path: str, body: Any, said: str
+) -> None:
+    async with GatewayStage() as stage:
+        answer = await stage.ask(method, path, body)
+        assert (answer.status_code, answer.json()["details"]) == (422, said)
 
 
 @pytest.mark.req("SEC-11")
@@ -315,6 +344,18 @@ async def test_only_allowed_networks_come_in_and_only_known_proxies_are_believed
     async with GatewayStage(limits) as stage:
         headers = {"authorization": f"Bearer {ALICE}"} | ({"x-forwarded-for": forwarded} if forwarded else {})
         assert (await stage.at(address).get(V1, headers=headers)).status_code == status
+
+
+@pytest.mark.req("SEC-22")
+async def test_a_forwarded_address_of_the_callers_own_making_does_not_hide_the_proxys() -> None:
+    limits = GatewayLimits(
+        allowed=(ip_network("10.0.0.0/8"),), trusted_proxies=(ip_network("172.16.0.0/16"),)
+    )
+    async with GatewayStage(limits) as stage:
+        # As HAProxy does: it leaves the line that came along, and adds its own.
+        forwarded = [("x-forwarded-for", "10.1.2.3"), ("x-forwarded-for", "192.168.1.1")]
+        headers = [("authorization", f"Bearer {ALICE}"), *forwarded]
+        assert (await stage.at("172.16.0.1").get(V1, headers=headers)).status_code == 403
 
 
 # --------------------------------------------------------------------------- bodies
