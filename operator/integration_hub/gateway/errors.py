@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from integration_hub.api.errors import ErrorCode
 from integration_hub.api.meta import format_time
@@ -128,7 +129,10 @@ class ErrorAnswers:
             ErrorCode.NOT_FOUND: f"There is nothing at {request.url.path}.",
             ErrorCode.METHOD_NOT_ALLOWED: f"{request.method} is not served at {request.url.path}.",
         }.get(code, str(error.detail))
-        return self.answer(Problem(code, details), headers=error.headers)
+        headers = dict(error.headers or {})
+        if code is ErrorCode.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_served(request))
+        return self.answer(Problem(code, details), headers=headers)
 
     async def _invalid(self, request: Request, error: Exception) -> Response:
         """The body, the query or the path is not what the route takes: each field with what is wrong."""
@@ -156,8 +160,18 @@ def explain(problems: Any) -> str:
         place = [str(step) for step in each["loc"]]
         if place and place[0] in {"body", "query", "path", "header"}:
             place = place[1:] or place
-        lines.append(f"{'.'.join(place)}: {_MESSAGES.get(each['type'], each['msg'])}")
+        said = _MESSAGES.get(each["type"], each["msg"].removeprefix("Value error, "))
+        lines.append(f"{'.'.join(place)}: {said}")
     return "; ".join(lines)
+
+
+def _served(request: Request) -> list[str]:
+    """Every method that this path is served with (RFC 9110 section 15.5.6): Starlette tells one route's."""
+    served: set[str] = set()
+    for route in request.app.router.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            served |= getattr(route, "methods", None) or set()
+    return sorted(served)
 
 
 def headline(summary: str) -> str:
@@ -173,6 +187,9 @@ _MESSAGES = {
     "missing": "is missing",
     "extra_forbidden": "is not known here",
     "json_invalid": "is not valid JSON",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
 }
 _HEADLINES = {
     ErrorCode.UNAUTHENTICATED: "Authentication failed",

@@ -32,6 +32,7 @@ def api_route(idempotency: Idempotency | None, quick: Handler | None = None) -> 
             handle = quick or super().get_route_handler()
 
             async def handler(request: Request) -> Response:
+                check_path(request)
                 await _read(request)
                 if idempotency is not None and request.method == "POST":
                     return await idempotency.run(request, handle)
@@ -54,6 +55,16 @@ async def body_of(request: Request, model: type[_Body]) -> _Body:
 def answer_of(model: BaseModel) -> Response:
     """The model as JSON, as FastAPI would answer it. For `quick` handlers."""
     return Response(model.model_dump_json(by_alias=True), media_type="application/json")
+
+
+def check_path(request: Request, segments: int | None = None) -> None:
+    """Refuse an encoded slash (%2F) in the path, or in its first `segments`: an id that held one would be
+    taken for further steps of the path, and lead to another route than whoever encoded it meant.
+    """
+    raw: bytes = request.scope.get("raw_path") or b""
+    if b"%2" in raw and any(b"%2f" in each for each in raw.lower().split(b"/")[:segments]):
+        said = "There is nothing at this path: an id holds no slash (%2F)."
+        raise Refusal(Problem(ErrorCode.NOT_FOUND, said))
 
 
 async def _read(request: Request) -> None:

@@ -146,6 +146,12 @@ async def test_a_key_and_other_names_reach_the_intake_as_they_were_given() -> No
             id="no time",
         ),
         pytest.param(
+            {"credentials": {"tokenExpiry": 1735689599}},
+            "INVALID_REQUEST",
+            "credentials.tokenExpiry: must be a time such as 2024-01-15T10:30:00Z",
+            id="seconds since 1970",
+        ),
+        pytest.param(
             {"credentials": {"apiKey": 7}},
             "INVALID_REQUEST",
             "credentials.apiKey",

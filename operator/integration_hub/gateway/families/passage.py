@@ -18,6 +18,7 @@ from integration_hub.gateway.errors import BrokenOff, told
 from integration_hub.gateway.families.calls import IntegrationId, trail_of
 from integration_hub.gateway.identity import TENANT, Asking
 from integration_hub.gateway.parts import GatewayParts
+from integration_hub.gateway.route import check_path
 from integration_hub.gateway.visit import visit_of
 from integration_hub.operations.stream import StreamInput
 from integration_hub.ports import CallStream, PortError
@@ -61,6 +62,7 @@ class PassageRoutes:
         self, request: Request, asking: Asking, integration_id: IntegrationId, path: str
     ) -> Response:
         del path  # decoded; what was sent is in raw_path
+        check_path(request, _PREFIX_SEGMENTS)
         visit = visit_of(request)
         has_body = visit.body is not None and not visit.body.done
         if visit.body is not None:

@@ -17,14 +17,28 @@ _RFC3339 = re.compile(
 
 
 def _moment(value: object) -> object:
-    """Not every text that could somehow be a time: numbers, dates without a clock, clocks without a zone."""
-    if isinstance(value, str) and not _RFC3339(value):
+    """Not all that could somehow be a time: numbers, dates without a clock, clocks without a zone."""
+    if not isinstance(value, str) or not _RFC3339(value):
         raise ValueError("must be a time such as 2024-01-15T10:30:00Z")
     return value
 
 
+def written_as(pattern: str, form: str) -> BeforeValidator:
+    """For a field of this pattern: what else is written is refused with `form`, which people can read."""
+    fits = re.compile(pattern).fullmatch
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and not fits(value):
+            raise ValueError(f"must be {form}")
+        return value
+
+    return BeforeValidator(check)
+
+
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 """A time going in: RFC 3339, with any offset."""
+INSTANCE = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$"
+Instance = Annotated[str, written_as(INSTANCE, "small letters, digits and dashes within")]
 Limit = Annotated[int, Field(ge=1, le=500, description="Most items of one page.")]
 Cursor = Annotated[str, Field(max_length=1024, description="nextCursor of the page before.")]
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, SecretStr, StrictBool, StrictInt
 
 from integration_hub.api.integration import Environment, Phase
 from integration_hub.api.meta import Timestamp
 from integration_hub.api.provider import AuthType, Category
-from integration_hub.gateway.families.models import Answer, Body, Cursor, Limit, Listed
+from integration_hub.gateway.families.models import (
+    INSTANCE,
+    Answer,
+    Body,
+    Cursor,
+    Instance,
+    Limit,
+    Listed,
+    written_as,
+)
 from integration_hub.gateway.families.models.observation import HealthFigures
 from integration_hub.gateway.families.spelling import UPPER, Spelling
 from integration_hub.operations.find_integrations import IntegrationFilter, IntegrationPage
@@ -28,6 +37,7 @@ _CREATE: dict[str, Any] = {
     "timeoutSeconds": 30,
     "syncFrequency": "daily",
 }
+_LABELS = r"^([A-Za-z0-9./_-]+=[A-Za-z0-9._-]*(,[A-Za-z0-9./_-]+=[A-Za-z0-9._-]*)*)?$"
 _ANSWER: dict[str, Any] = {
     "id": "0b8f3c1f-7c1f-4a63-9c8e-3c52f2f1e5c1",
     "tenantId": "team-a",
@@ -67,11 +77,11 @@ class IntegrationBody(Body):
     auth_type: str | None = Field(
         default=None, description="One of the provider's ways to authenticate.", max_length=64
     )
-    instance: str | None = Field(
+    instance: Instance | None = Field(
         default=None,
         description="Tells several with one provider and environment apart.",
         max_length=63,
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        pattern=INSTANCE,
     )
     is_enabled: StrictBool | None = Field(default=None, description="False makes no calls at all.")
     retry_enabled: StrictBool | None = Field(default=None, description="Whether failed calls are repeated.")
@@ -118,10 +128,10 @@ class IntegrationQuery(Body):
     category: str = Field(default="", max_length=64, description="Only of this category.")
     environment: str = Field(default="", max_length=64, description="Only in this environment.")
     status: str = Field(default="", max_length=64, description="Only with this status.")
-    label: str = Field(
+    label: Annotated[str, written_as(_LABELS, "name=value, with commas between several")] = Field(
         default="",
         max_length=1024,
-        pattern=r"^([A-Za-z0-9./_-]+=[A-Za-z0-9._-]*(,[A-Za-z0-9./_-]+=[A-Za-z0-9._-]*)*)?$",
+        pattern=_LABELS,
         description="Only with these labels, as in `team=billing,tier=gold`.",
     )
     limit: Limit = 100

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, SecretStr
 
 from integration_hub.api.meta import Timestamp
-from integration_hub.gateway.families.models import Answer, Body
+from integration_hub.gateway.families.models import INSTANCE, Answer, Body, Instance
 from integration_hub.operations.connect import ConnectAnswer
 
 _STATE: dict[str, Any] = {"code": "4/0AbCD", "state": "as it was in the authorize URL"}
@@ -17,11 +17,11 @@ class ConnectBody(Body):
     """What a new Integration needs besides the account."""
 
     environment: str = Field(default="PRODUCTION", description="PRODUCTION, SANDBOX or TEST.", max_length=64)
-    instance: str = Field(
+    instance: Instance = Field(
         default="",
         description="Tells several with one provider and environment apart.",
         max_length=63,
-        pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$",
+        pattern=INSTANCE,
     )
     config: dict[str, Any] = Field(
         default_factory=dict, description="What the provider's schema asks for.", max_length=64

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from integration_hub.api.integration import HealthStatus, Phase
 from integration_hub.api.meta import Timestamp
 from integration_hub.domain.duration import seconds_of
-from integration_hub.gateway.families.models import Answer, Body, Moment
+from integration_hub.gateway.families.models import Answer, Body, Moment, written_as
 from integration_hub.gateway.families.spelling import Spelling
 from integration_hub.operations.health import HealthReport, HealthSummary
 from integration_hub.operations.metrics import MetricsReport
@@ -20,6 +20,8 @@ from integration_hub.operations.statistics import Statistics
 from integration_hub.ports import AuditRecord, CallRecord
 
 _W = TypeVar("_W", bound=StrEnum)
+_SPAN = r"^([0-9]{1,6}(d|h|m|s))+$"
+_ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 _AT = "2024-01-15T10:30:00Z"
 
 
@@ -144,10 +146,10 @@ class MetricsAnswer(Answer):
 class WindowQuery(Body):
     """How far back to look."""
 
-    window: str = Field(
+    window: Annotated[str, written_as(_SPAN, "a duration such as 24h or 7d")] = Field(
         default="",
         max_length=32,
-        pattern=r"^([0-9]{1,6}(d|h|m|s))+$",
+        pattern=_SPAN,
         description="Such as 24h or 7d; since the first request by default.",
     )
 
@@ -160,7 +162,7 @@ class LogQuery(Body):
     """Which entries."""
 
     limit: int = Field(default=100, ge=1, le=1000, description="Most entries of one answer.")
-    level: Literal["debug", "info", "warn", "error"] | None = Field(
+    level: Annotated[Literal["debug", "info", "warn", "error"], _ANY_CASE] | None = Field(
         default=None, description="This level and all that is more serious."
     )
     since: Moment | None = Field(default=None, description="Not older than this.")

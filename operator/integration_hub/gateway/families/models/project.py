@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from integration_hub.api.integration import HealthStatus
 from integration_hub.api.meta import Timestamp, format_time
 from integration_hub.api.provider import AuthType, Category
 from integration_hub.domain import registration
-from integration_hub.gateway.families.models import Answer, Body, Cursor, Limit
+from integration_hub.gateway.families.models import Answer, Body, Cursor, Limit, Moment
 from integration_hub.gateway.families.models.observation import CONNECTEDNESS, HealthFigures
 from integration_hub.gateway.families.spelling import KEBAB
 from integration_hub.operations.integration_view import IntegrationView
@@ -49,7 +49,7 @@ class CredentialsBody(BaseModel):
     )
     access_token: SecretStr | None = Field(default=None, description="OAuth access token, or a bearer token.")
     refresh_token: SecretStr | None = Field(default=None, description="OAuth refresh token.")
-    token_expiry: AwareDatetime | None = Field(
+    token_expiry: Moment | None = Field(
         default=None, description="When the access token expires; unknown if left out."
     )
     api_key: SecretStr | None = Field(default=None, description="API key.")
