@@ -23,6 +23,8 @@ def installed(plane: ControlPlane, *selection: str) -> dict[str, dict[str, Any]]
 
 
 @pytest.mark.req("PRV-18", "PRV-34")
+@pytest.mark.req("HUB-14", part="ready-made connectors")
+@pytest.mark.req("HUB-16", part="connector registry")
 def test_every_bundled_provider_is_installed_and_accepted(control_plane: ControlPlane) -> None:
     def not_accepted() -> dict[str, Any]:
         found = installed(control_plane)

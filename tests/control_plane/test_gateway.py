@@ -44,11 +44,12 @@ def keyed(asked: Asked) -> Reply:
     "INT-34",
     "TST-01",
     "TST-02",
-    "TST-17",
     "SEC-01",
     "HUB-13",
-    "HUB-15",
 )
+@pytest.mark.req("HUB-15", part="all but webhooks")
+@pytest.mark.req("HUB-16", part="OAuth and integration services")
+@pytest.mark.req("TST-17", part="sealed integrations, the endpoints of connections, calls and logs")
 def test_a_service_makes_tries_and_removes_a_connection_over_http(tenant: Tenant, editor: ApiCaller) -> None:
     tenant.corner.behave = keyed
     tenant.provider()
@@ -202,7 +203,8 @@ def test_kubernetes_roles_decide_what_a_caller_may_do(tenant: Tenant, hub: HubPr
     assert tenant.get()["spec"].get("enabled", True)
 
 
-@pytest.mark.req("SEC-24", "TST-19")
+@pytest.mark.req("SEC-24")
+@pytest.mark.req("TST-19", part="tenants do not reach each other")
 def test_tenants_do_not_reach_each_other(
     tenant: Tenant, hub: HubProcess, control_plane: ControlPlane, editor: ApiCaller
 ) -> None:

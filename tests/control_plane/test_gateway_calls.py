@@ -37,6 +37,7 @@ def github(asked: Asked) -> Reply:
 
 
 @pytest.mark.req("EXE-01", "EXE-02", "EXE-03", "EXE-07", "EXE-08")
+@pytest.mark.req("HUB-14", part="gateway to outside systems")
 def test_a_service_calls_the_outside_without_ever_seeing_the_secret(
     tenant: Tenant, editor: ApiCaller
 ) -> None:

@@ -48,6 +48,7 @@ def token_provider(
 
 
 @pytest.mark.req("OAU-11", "OAU-08", "INT-06")
+@pytest.mark.req("HUB-14", part="OAuth tokens")
 def test_a_token_is_obtained_shown_and_renewed_ahead_of_its_end(tenant: Tenant) -> None:
     endpoint = token_provider(tenant, life=20)
     tenant.secret(clientId="me", clientSecret="secret-of-mine")

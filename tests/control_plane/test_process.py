@@ -483,6 +483,7 @@ def test_it_runs_as_its_own_service_account_and_that_is_no_administrator(
 
 
 @pytest.mark.req("SEC-05", "SEC-27", "ERR-07", "ENV-01", "INT-05")
+@pytest.mark.req("HUB-16", part="token storage")
 def test_a_changed_key_opens_what_the_old_one_sealed_and_a_lost_one_is_told_apart(
     tmp_path: Path, kubeconfig: Path, settings: dict[str, str], customer: Tenant
 ) -> None:
@@ -516,6 +517,7 @@ def test_a_changed_key_opens_what_the_old_one_sealed_and_a_lost_one_is_told_apar
 
 
 @pytest.mark.req("PERF-04", "PERF-03", "WDG-02", "ENV-02")
+@pytest.mark.req("HUB-16", part="cache in Redis")
 def test_answers_kept_in_redis_outlive_the_process(
     tmp_path: Path, kubeconfig: Path, settings: dict[str, str], customer: Tenant, redis_url: str
 ) -> None:
@@ -540,6 +542,7 @@ def test_answers_kept_in_redis_outlive_the_process(
 
 
 @pytest.mark.req("OAU-10", "OAU-05", "ENV-04", "PRV-35")
+@pytest.mark.req("HUB-16", part="OAuth and integration services")
 def test_clients_of_vendors_come_from_the_environment(
     tmp_path: Path,
     kubeconfig: Path,

@@ -67,6 +67,9 @@ def test_what_will_not_pass_is_tried_once_and_so_is_what_must_not_happen_twice(
 
 
 @pytest.mark.req("RES-07", "RES-09", "PRV-08", "ERR-04")
+@pytest.mark.req("HUB-14", part="rate limits and breakers")
+@pytest.mark.req("HUB-16", part="rate limiter")
+@pytest.mark.req("TST-18", part="breaker, rate limit")
 def test_the_providers_limit_is_kept_and_the_caller_told_when_to_come_again(
     tenant: Tenant, editor: ApiCaller
 ) -> None:
@@ -95,6 +98,8 @@ def test_without_a_limit_nothing_is_held_back(tenant: Tenant, editor: ApiCaller)
 
 
 @pytest.mark.req("RES-01", "RES-02", "RES-03", "RES-10")
+@pytest.mark.req("HUB-14", part="rate limits and breakers")
+@pytest.mark.req("TST-18", part="breaker, rate limit")
 def test_the_breaker_opens_for_all_uses_and_closes_after_enough_successes(
     tenant: Tenant, editor: ApiCaller
 ) -> None:

@@ -234,6 +234,9 @@ def told(status: Any) -> str:
 
 
 @pytest.mark.req("OAU-03", "OAU-06", "SEC-24")
+@pytest.mark.req("HUB-14", part="OAuth tokens")
+@pytest.mark.req("HUB-16", part="OAuth and integration services")
+@pytest.mark.req("TST-17", part="OAuth")
 def test_a_state_is_good_once_for_one_integration_one_person_and_one_provider(under_siege: Siege) -> None:
     tenant, other = under_siege.tenant("oauth"), under_siege.tenant("other")
 

@@ -60,7 +60,9 @@ def stage() -> GatewayStage:
     return GatewayStage()
 
 
-@pytest.mark.req("HUB-20", "HUB-17", "TST-17")
+@pytest.mark.req("HUB-17", part="the paths of connections, calls, OAuth and widgets")
+@pytest.mark.req("HUB-20", part="providers, integrations, logs")
+@pytest.mark.req("TST-17", part="sealed integrations, the endpoints of connections, calls and logs")
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS, ids=[" ".join(each) for each in ENDPOINTS])
 def test_every_endpoint_is_served_as_written(stage: GatewayStage, method: str, path: str) -> None:
     """The first route that takes a request of this path is the one declared for it: no id swallows a word."""

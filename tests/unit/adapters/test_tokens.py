@@ -82,7 +82,7 @@ def refused(told: Caller | Problem, code: ErrorCode = ErrorCode.UNAUTHENTICATED)
     return told.details
 
 
-@pytest.mark.req("HUB-02")
+@pytest.mark.req("HUB-02", part="PassPort's tokens let people in")
 def test_a_good_token_is_its_subject_with_a_prefix() -> None:
     async def story() -> None:
         bench = Bench()
