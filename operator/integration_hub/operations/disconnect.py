@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
+from integration_hub.api.authentication import AuthType
+from integration_hub.api.errors import ErrorCode
 from integration_hub.api.integration import INTEGRATION
 from integration_hub.credentials.owned_secret import Owner
 from integration_hub.credentials.source import HubCredentials
@@ -65,13 +67,16 @@ class Disconnect:
         self._wakeups = wakeups
 
     async def __call__(self, caller: Caller, asked: DisconnectInput) -> DisconnectAnswer | Problem:
-        """Safe to repeat."""
+        """Safe to repeat. INVALID_CONFIGURATION where the credentials are not the hub's to forget."""
         found = await self._integrations.open(
             caller, asked.namespace, asked.integration, verb="create", subresource=CONNECT, trail=asked.trail
         )
         if isinstance(found, Problem):
             return found
         link = self._linker.connectable(found)
+        refusal = _stays(link) if isinstance(link, Link) else None
+        if refusal is not None:
+            return refusal
         left = "" if isinstance(link, NoLink) else await self._end(link)
         owner = Owner(found.key, found.uid)
         problem = await self._credentials.disconnect(owner, link, caller.user)
@@ -86,3 +91,20 @@ class Disconnect:
     async def _end(self, link: Link) -> str:
         problem = await self._keeper.revoke(link)
         return problem.message if problem is not None else ""
+
+
+def _stays(link: Link) -> Problem | None:
+    """What no forgetting ends: a user's own key would be used again, and none is needed for mode NONE."""
+    if link.mode.type is AuthType.OAUTH2:
+        return None
+    own = link.spec.credentials.secret_ref
+    if link.mode.type is AuthType.NONE:
+        where = "needs no credentials"
+    elif own is not None:
+        where = f"takes its credentials from your Secret {own.name}"
+    else:
+        return None
+    return Problem(
+        ErrorCode.INVALID_CONFIGURATION,
+        f"Integration {link.key.name} {where}, which the hub cannot end: switch it off, or delete it.",
+    )

@@ -128,6 +128,23 @@ async def test_disconnecting_ends_the_grant_at_the_vendor_and_forgets_it() -> No
         assert stage.vendor.valid == {}
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param({"authType": "BEARER"}, "takes its credentials from your Secret mine", id="own-key"),
+        pytest.param({"authType": "NONE"}, "needs no credentials", id="no-key"),
+    ],
+)
+async def test_what_goes_on_working_is_not_called_disconnected(changes: Json, said: str) -> None:
+    async with GatewayStage() as stage:
+        stage.provider("plain", authModes=[{"type": "BEARER"}, {"type": "NONE"}])
+        own = {"secretRef": {"name": "mine"}}
+        stage.integration("chat", providerRef={"name": "plain"}, credentials=own, **changes)
+        answer = await stage.ask("POST", f"/workspaces/{NAMESPACE}/integrations/chat/disconnect")
+        assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_CONFIGURATION")
+        assert said in answer.json()["details"]
+
+
 @pytest.mark.req("SEC-19")
 @pytest.mark.parametrize(
     "path",
