@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -22,6 +23,7 @@ _COLOURS = {
     ),
     **dict.fromkeys(("False", "ERROR", "unhealthy", "failed", "denied", "error"), _RED),
 }
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 

@@ -18,7 +18,7 @@ from integration_hub.credentials.oauth_endpoint import not_askable
 from integration_hub.credentials.owned_secret import Kept, KeyChange, OwnedBook, Owner
 from integration_hub.credentials.reading import Reading, View
 from integration_hub.domain import url
-from integration_hub.domain.concealment import concealing
+from integration_hub.domain.concealment import concealing, one_line
 from integration_hub.domain.conditions import clip
 from integration_hub.ports import (
     ApiError,

@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from integration_hub.api.provider import ClassRule, ProviderSpec
 from integration_hub.api.reasons import Reason
 from integration_hub.domain import placeholder
-from integration_hub.domain.concealment import Conceal, nothing
+from integration_hub.domain.concealment import Conceal, nothing, one_line
 from integration_hub.domain.conditions import clip
 from integration_hub.ports import ExpressionError, Expressions, HttpFailure, HttpResponse, Json
 
@@ -109,7 +109,7 @@ def classify(
     if isinstance(answer, HttpFailure):
         detail = clip(conceal(answer.message), MAX_DETAIL)
         return Outcome(_OF_FAILURE[answer.failure.value], 0, detail, None, answer.elapsed_seconds)
-    ruled = _by_rules(answer, classes, expressions)
+    ruled = _by_rules(answer, classes, expressions, conceal)
     reason, words = ruled if ruled is not None else (_by_status(answer.status), "")
     detail = clip(conceal(words), MAX_DETAIL)
     wait = None if reason is Reason.CONNECTED else retry_after(answer.headers, now)
@@ -119,7 +119,7 @@ def classify(
 
 
 def _by_rules(
-    answer: HttpResponse, classes: Sequence[ClassRule], expressions: Expressions
+    answer: HttpResponse, classes: Sequence[ClassRule], expressions: Expressions, conceal: Conceal
 ) -> tuple[Reason, str] | None:
     """The first rule that applies. One that cannot be evaluated on this answer does not apply.
 
@@ -136,7 +136,7 @@ def _by_rules(
         if isinstance(applies, ExpressionError) and applies.later:
             return Reason.EGRESS_OVERLOADED, f"The provider's rule {clip(rule.when, 64)!r}: {applies.message}"
         if applies is True:
-            return _OF_CLASS[rule.result], _rendered(rule.message, seen, expressions)
+            return _OF_CLASS[rule.result], _rendered(rule.message, seen, expressions, conceal)
     return None
 
 
@@ -158,7 +158,7 @@ def _decoded(text: str) -> Json:
         return None
 
 
-def _rendered(message: str, seen: Mapping[str, Json], expressions: Expressions) -> str:
+def _rendered(message: str, seen: Mapping[str, Json], expressions: Expressions, conceal: Conceal) -> str:
     """A rule's message with its placeholders filled, or as it stands where they cannot be."""
     if "{{" not in message:
         return message

@@ -20,6 +20,9 @@ SHORTEST = 4
 _SCHEMES = ("Basic", "Bearer")
 """Words before the credentials in a header of ours: no secret, and a help to the reader."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+"""Lines that somebody else breaks, and what a terminal would obey."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
 
 Conceal = Callable[[str], str]
@@ -43,6 +46,11 @@ def concealing(secrets: Iterable[SecretText]) -> Conceal:
         return text
 
     return conceal if ordered else nothing
+
+
+def one_line(text: str, conceal: Conceal = nothing) -> str:
+    """Somebody else's words, fit to be shown to a person: in one line, without a secret."""
+    return _CONTROL.sub(" ", conceal(text)).strip()
 
 
 def forms(value: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from integration_hub.api.authentication import TokenAnswer
 from integration_hub.domain.classification import retry_after
-from integration_hub.domain.concealment import Conceal
+from integration_hub.domain.concealment import Conceal, one_line
 from integration_hub.domain.conditions import clip
 from integration_hub.ports import (
     ExpressionError,
@@ -35,7 +35,6 @@ LONGEST_LIFE = 10 * 366 * 86_400.0
 MAX_TOKEN = 16_384
 _UNSET = datetime(1970, 1, 1, tzinfo=UTC)
 _TOKEN_FIELDS = ("access_token", "accessToken", "token")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 
 _GRANT = frozenset(
     {"invalid_grant", "bad_refresh_token", "invalid_refresh_token", "token_revoked", "token_expired"}
@@ -235,7 +234,9 @@ def _refusal(
     kind = _kind(answer.status, code)
     wait = retry_after(answer.headers, now) if kind is Refused.TRANSIENT else None
     told = ": ".join(part for part in (code, said) if part) or f"status {answer.status}"
-    return TokenRefusal(kind, f"the far end refused the token request ({_shown(told, conceal)})", wait)
+    return TokenRefusal(
+        kind, f"the far end refused the token request ({clip(one_line(told, conceal), 256)})", wait
+    )
 
 
 def _words(body: Json, chosen: _Chosen) -> tuple[str, str]:
@@ -261,8 +262,3 @@ def _kind(status: int, code: str) -> Refused:
     if word in _CLIENT or status in (401, 403):
         return Refused.CLIENT
     return Refused.REQUEST
-
-
-def _shown(text: str, conceal: Conceal) -> str:
-    """Somebody else's words, fit to be shown: one line, no secret, not long."""
-    return clip(_CONTROL.sub(" ", conceal(text)).strip(), 256)

@@ -21,7 +21,8 @@ from integration_hub.domain.classification import (
     explain,
     retry_after,
 )
-from integration_hub.ports import ExpressionError, Failure, HttpFailure, HttpResponse
+from integration_hub.domain.concealment import concealing
+from integration_hub.ports import ExpressionError, Failure, HttpFailure, HttpResponse, SecretText
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -144,6 +145,21 @@ def test_a_broken_rule_does_not_decide(broken: ClassRule) -> None:
 def test_a_body_that_is_too_large_is_null_to_a_rule() -> None:
     large = answer(200, {"pad": "x" * MAX_BODY, "ok": False})
     assert sort(large, rule("body == null", "transient")).reason is Reason.UPSTREAM_ERROR
+
+
+def test_what_a_far_end_says_is_one_line_that_no_terminal_obeys() -> None:
+    said = answer(400, {"error": "no\x1b]0;owned\x07\r\nINFO all is well\u202e"})
+    assert (
+        sort(said, rule("status == 400", "config", "{{ body.error }}")).detail
+        == "no ]0;owned INFO all is well"
+    )
+
+
+def test_a_secret_of_several_lines_is_struck_before_they_are_joined() -> None:
+    pem = "-----BEGIN KEY-----\nc2VjcmV0\n-----END KEY-----"
+    said, told = answer(400, {"error": f"bad key {pem}"}), rule("status == 400", "config", "{{ body.error }}")
+    found = classify(said, (told,), CelExpressions(), NOON, concealing([SecretText(pem)]))
+    assert found.detail == "bad key ***"
 
 
 def test_a_message_whose_placeholder_fails_is_left_out() -> None:

@@ -189,6 +189,7 @@ def _log_line(entry: Json, *, wide: bool) -> None:
         line += (
             f"  [{entry.get('purpose', '')} {entry.get('caller') or 'hub'} {entry.get('correlationId', '')}]"
         )
+    line = show.plain(line)
     colour = {"error": "red", "warn": "yellow"}.get(entry["level"])
     click.echo(click.style(line, fg=colour) if colour and show.coloured() else line)
 
