@@ -129,3 +129,11 @@ ADMIN: tuple[Permission, ...] = (
     Permission((GROUP,), ("integrations/audit",), ("list",), "read who did what in a namespace"),
 )
 """Subresources that no object has, such as integrations/call: the HTTP API asks for them."""
+
+
+def role_for(verb: str, resource: str) -> str:
+    """The least of view, edit and admin that holds this right on our kinds; empty if none does."""
+    for role, held in (("view", VIEW), ("edit", EDIT), ("admin", ADMIN)):
+        if any(GROUP in each.groups and resource in each.resources and verb in each.verbs for each in held):
+            return role
+    return ""

@@ -235,8 +235,31 @@ def test_a_refusal_says_what_is_lacking() -> None:
         refusal = await rights(Reviews({"allowed": False})).refusal(Caller("bot"), ACCESS)
         assert refusal == Problem(
             ErrorCode.FORBIDDEN,
-            "bot may not create integrations/call.integrationhub.io gh in namespace team-a.",
+            "bot may not create integrations/call.integrationhub.io gh in namespace team-a. "
+            "The role edit allows it.",
         )
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "subresource", "role"),
+    [
+        ("get", "integrations", "", "view"),
+        ("get", "integrations", "logs", "view"),
+        ("create", "integrations", "", "edit"),
+        ("create", "integrations", "connect", "edit"),
+        ("list", "integrations", "audit", "admin"),
+    ],
+)
+def test_a_refusal_names_the_least_role_that_helps(
+    verb: str, resource: str, subresource: str, role: str
+) -> None:
+    async def story() -> None:
+        access = Access(verb, resource, "team-a", subresource=subresource)
+        refusal = await rights(Reviews({"allowed": False})).refusal(Caller("bot"), access)
+        assert refusal is not None
+        assert refusal.details.endswith(f"The role {role} allows it.")
 
     run(story())
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
+from integration_hub.adapters.kubernetes.asking import Places, nobody_can_tell
 from integration_hub.adapters.tokens.claims import expiry, unverified_claims
 from integration_hub.adapters.tokens.memory import AnswerMemory, Kept, TokenMemory
 from integration_hub.api.errors import ErrorCode
 from integration_hub.api.meta import GROUP, VERSION
+from integration_hub.permissions import role_for
 from integration_hub.ports import (
     Access,
     ApiError,
@@ -34,11 +32,7 @@ LOCAL_SUBJECT_ACCESS_REVIEWS = Resource(
 
 REMEMBERED_SECONDS = 10.0
 REFUSED_SECONDS = 2.0
-_AT_ONCE = 32
-_WAITING = 256
-_RETRY_SECONDS = 1.0
 _SERVICE_ACCOUNT = "system:serviceaccount:"
-_log = logging.getLogger(__name__)
 
 
 class TokenReviewer:
@@ -52,7 +46,7 @@ class TokenReviewer:
         self._clock = clock
         self._audience = audience
         self._memory: TokenMemory[Caller | Problem] = TokenMemory(clock, _is_problem)
-        self._places = _Places()
+        self._places = Places()
 
     async def authenticate(self, token: SecretText) -> Caller | Problem:
         return await self._memory.of(token, lambda: self._review(token))
@@ -68,7 +62,7 @@ class TokenReviewer:
             async with self._places.one():
                 answer = await self._cluster.create(TOKEN_REVIEWS, "", body)
         except ApiError as error:
-            return _nobody_can_tell("Tokens", error), 0.0
+            return nobody_can_tell("Tokens", error), 0.0
         caller = self._caller(answer.get("status") or {})
         return caller, REMEMBERED_SECONDS if isinstance(caller, Problem) else min(REMEMBERED_SECONDS, left)
 
@@ -104,7 +98,7 @@ class AccessReviewer:
         self._cluster = cluster
         self._local = local
         self._memory: AnswerMemory[Problem | bool] = AnswerMemory(clock, _is_problem)
-        self._places = _Places()
+        self._places = Places()
 
     async def refusal(self, caller: Caller, access: Access) -> Problem | None:
         if self._local and not access.namespace:
@@ -121,37 +115,20 @@ class AccessReviewer:
             async with self._places.one():
                 answer = await self._cluster.create(resource, access.namespace, body)
         except ApiError as error:
-            return _nobody_can_tell("Rights", error), 0.0
+            return nobody_can_tell("Rights", error), 0.0
         if (answer.get("status") or {}).get("allowed"):
             return True, REMEMBERED_SECONDS
         return Problem(ErrorCode.FORBIDDEN, lacking(caller, access)), REFUSED_SECONDS
 
 
-class _Places:
-    """So many reviews at once, and so many that wait: what comes on top is told to come again."""
-
-    def __init__(self) -> None:
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
-        self._waiting = 0
-
-    @contextlib.asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        if self._waiting >= _WAITING:
-            raise ApiError(0, "Overloaded", "too many reviews wait already", retry_after=_RETRY_SECONDS)
-        self._waiting += 1
-        try:
-            async with self._at_once:
-                yield
-        finally:
-            self._waiting -= 1
-
-
 def lacking(caller: Caller, access: Access) -> str:
-    """What somebody lacks, in the words in which a Role would be written."""
+    """What somebody lacks, in the words in which a Role would be written, and the role that holds it."""
     resource = f"{access.resource}/{access.subresource}" if access.subresource else access.resource
     named = f" {access.name}" if access.name else ""
     where = f" in namespace {access.namespace}" if access.namespace else ""
-    return f"{caller.user} may not {access.verb} {resource}.{GROUP}{named}{where}."
+    role = role_for(access.verb, resource)
+    way_out = f" The role {role} allows it." if role else ""
+    return f"{caller.user} may not {access.verb} {resource}.{GROUP}{named}{where}.{way_out}"
 
 
 def _subject(caller: Caller) -> dict[str, Any]:
@@ -182,12 +159,6 @@ def _frozen(caller: Caller) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def _namespace_of(user: str) -> str:
     return user.removeprefix(_SERVICE_ACCOUNT).partition(":")[0] if user.startswith(_SERVICE_ACCOUNT) else ""
-
-
-def _nobody_can_tell(what: str, error: ApiError) -> Problem:
-    _log.warning("The API server cannot be asked about callers", extra={"about": what, "cause": str(error)})
-    seconds = error.retry_after if error.retry_after is not None else _RETRY_SECONDS
-    return Problem(ErrorCode.NOT_READY, f"{what} cannot be checked now.", seconds)
 
 
 def _is_problem(answer: object) -> bool:
