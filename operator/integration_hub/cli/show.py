@@ -129,7 +129,12 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value).replace("\n", " ")
+    return plain(str(value))
+
+
+def plain(text: str) -> str:
+    """Text of others in one line, without what a terminal would obey."""
+    return _CONTROL.sub(" ", text)
 
 
 def _paint(padded: str, text: str) -> str:

@@ -166,7 +166,10 @@ def _rendered(message: str, seen: Mapping[str, Json], expressions: Expressions, 
     def evaluate(source: str) -> Json:
         program = expressions.compile(source, CLASS_VARIABLES)
         value = program if isinstance(program, ExpressionError) else program.evaluate(seen)
-        return placeholder.PlaceholderProblem(value.message) if isinstance(value, ExpressionError) else value
+        if isinstance(value, ExpressionError):
+            return placeholder.PlaceholderProblem(value.message)
+        # Somebody else's words: their line breaks are no reason to show nothing of them.
+        return one_line(value, conceal) if isinstance(value, str) else value
 
     text = placeholder.render_text(message, evaluate)
     return "" if isinstance(text, placeholder.PlaceholderProblem) else text
