@@ -87,7 +87,7 @@ TENANT = (
         ("",),
         ("secrets",),
         ("create", "update", "delete"),
-        "keep what the hub obtains in Secrets that it owns (intg-NAME-hub), and no other",
+        "keep what it obtains or makes in Secrets that the hub owns (intg-NAME-hub, product-NAME-hub), and no other",
     ),
     Permission(
         (GROUP,),

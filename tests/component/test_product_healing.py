@@ -45,7 +45,7 @@ def test_a_dead_product_is_restarted_once_and_its_recovery_is_verified() -> None
         assert [(each["action"], each["result"]) for each in heal["history"]] == [("restart", "succeeded")]
         assert "unhealthySince" not in heal
         assert stage.conditions()["Healed"] == ("True", "HealSucceeded")
-        assert stage.events.reasons("dataflow")[1:] == [
+        assert stage.events.reasons("dataflow")[2:] == [
             ("Warning", "ConnectionFailed"),
             ("Normal", "HealActionTaken"),
             ("Normal", "Healthy"),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from integration_hub.ports import Failure, Key
-from memory import answer
+from memory import answer, conditions_of
 from product_stage import NAMESPACE, Stage, play
 
 REF: dict[str, Any] = {"workloadRef": {"name": "dataflow"}}
@@ -27,6 +27,7 @@ def test_a_product_that_answers_is_healthy_and_costs_no_further_api_call() -> No
             "Ready": ("True", "Succeeded"),
             "Healthy": ("True", "Healthy"),
             "WorkloadAvailable": ("True", "WorkloadAvailable"),
+            "ApiKeyReady": ("True", "KeyIssued"),
         }
         assert stage.status()["health"]["metrics"] == {"cpu_usage": 45.2}
         asked = len(stage.cluster.requests)
@@ -37,16 +38,22 @@ def test_a_product_that_answers_is_healthy_and_costs_no_further_api_call() -> No
     play(story)
 
 
-def test_the_first_write_tells_everything_and_there_is_only_one() -> None:
+def test_the_first_write_tells_everything_and_the_second_that_the_key_is_in_its_secret() -> None:
     async def story(stage: Stage) -> None:
         await healthy(stage)
-        assert stage.writes() == 1
+        assert stage.writes() == 2
+        first = next(each.body for each in stage.cluster.requests if each.verb == "apply_status")
+        assert conditions_of(first)["Ready"] == ("True", "Succeeded")
+        assert conditions_of(first)["ApiKeyReady"] == ("Unknown", "KeyPending")
         status = stage.status()
         assert status["observedGeneration"] == 1
         assert status["observedVersion"] == "1.0.0"
         assert status["health"]["reportedVersion"] == "1.0.0"
         assert status["health"]["lastSeen"] == status["health"]["since"]
-        assert stage.events.reasons("dataflow") == [("Normal", "ProductRegistered")]
+        assert stage.events.reasons("dataflow") == [
+            ("Normal", "ProductRegistered"),
+            ("Normal", "KeyIssued"),
+        ]
 
     play(story)
 

@@ -54,6 +54,22 @@ class MemorySecrets:
         )
         self._tell(namespace, name)
 
+    def put_as(self, namespace: str, name: str, kind: str, owners: tuple[str, ...], **data: str) -> None:
+        """Create or change a Secret of this type with these owners' uids."""
+        self.put(namespace, name, **data)
+        found = self._secrets[namespace, name]
+        self._secrets[namespace, name] = replace(found, type=kind, owners=owners)
+
+    def touch(self, namespace: str, name: str, **data: str) -> None:
+        """Change a Secret in place: other values where some are given, else only its version."""
+        self._version += 1
+        found = self._secrets[namespace, name]
+        texts = {key: SecretText(value) for key, value in data.items()}
+        self._secrets[namespace, name] = replace(
+            found, data={**found.data, **texts}, resource_version=str(self._version)
+        )
+        self._tell(namespace, name)
+
     def drop(self, namespace: str, name: str) -> None:
         del self._secrets[namespace, name]
         self._tell(namespace, name)

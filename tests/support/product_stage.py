@@ -30,19 +30,23 @@ from integration_hub.ports import (
     Json,
     Key,
 )
+from integration_hub.reconcilers.consumers import Consumers
 from integration_hub.reconcilers.heal_brake import Fleet, HealBrake
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.product_healing import Healer
+from integration_hub.reconcilers.product_keys import ProductKeys
 from integration_hub.reconcilers.product_links import ProductLinks, declare_indexes
 from integration_hub.reconcilers.product_registration import ProductReconciler
+from integration_hub.reconcilers.product_secret import ProductSecrets
 from integration_hub.reconcilers.workloads import Workloads
 from integration_hub.runtime.cache import ObjectCache
 from integration_hub.runtime.controller import Controller
 from integration_hub.runtime.due import DueTimes
 from integration_hub.runtime.queue import WorkQueue
 from integration_hub.runtime.status import StatusWriter, resource_of
-from memory import MemoryEgress, MemoryEvents, answer, conditions_of, no_answer
+from memory import MemoryEgress, MemoryEvents, MemorySecrets, answer, conditions_of, no_answer
 from memory_cluster import MemoryCluster
+from memory_store import MemoryStore
 from virtual_time import FixedEntropy, VirtualClock, run
 
 NAMESPACE = "team"
@@ -108,13 +112,15 @@ class MemoryProductMetrics:
 class Stage:
     """See the module's text. Register products, break them, let time pass, look at status."""
 
-    def __init__(self, cluster: MemoryCluster | None = None) -> None:
+    def __init__(self, cluster: MemoryCluster | None = None, secrets: MemorySecrets | None = None) -> None:
         self.clock = VirtualClock()
         self.cluster = cluster or MemoryCluster()
         self.deployments = MemoryDeployments(self.cluster)
         self.egress = MemoryEgress(self._far_end)
         self.events = MemoryEvents()
         self.metrics = MemoryProductMetrics()
+        self.secrets = secrets or MemorySecrets()
+        self.store = MemoryStore()
         self.answers: dict[str, HttpResponse | HttpFailure] = {}
         self.after_restart: dict[str, HttpResponse | HttpFailure] = {}
         self.rollout_seconds = 10.0
@@ -157,6 +163,16 @@ class Stage:
             entropy=FixedEntropy(),
             metrics=self.metrics,
             probes=Probes(self.controller.enqueue),
+            keys=ProductKeys(
+                secrets_kept=ProductSecrets(self.secrets, Consent(HUB, HUB)),
+                watch=self.secrets,
+                consumers=Consumers(self.cluster, self.clock),
+                audit=self.store,
+                clock=self.clock,
+            ),
+        )
+        self.secrets.changed = lambda namespace, name: self.controller.enqueue(
+            self.links.of_secret(namespace, name)
         )
         self.controller.register(PRODUCT_REGISTRATION.kind, self.products)
         self.controller.on_change(PRODUCT_REGISTRATION.kind, self.links.dependents)

@@ -21,6 +21,7 @@ from integration_hub.api.meta import (
     Rule,
     Timestamp,
 )
+from integration_hub.api.product_key import ApiKeyPolicy, ApiKeyStatus
 
 ProductId = Annotated[str, Field(min_length=1, max_length=63, pattern=DNS_LABEL)]
 ProductUrl = Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^https?://")]
@@ -226,6 +227,9 @@ class ProductRegistrationSpec(Model):
     config_map_ref: LocalReference | None = Field(
         default=None, description="ConfigMap with those settings instead."
     )
+    api_key: ApiKeyPolicy = Field(
+        default_factory=ApiKeyPolicy, description="The key by which the product speaks to the hub."
+    )
     heal: HealPolicy = Field(default_factory=HealPolicy, description="What the hub may do when it is unwell.")
 
 
@@ -300,6 +304,7 @@ class ProductRegistrationStatus(StatusBase):
     api_key_secret_ref: LocalReference | None = Field(
         default=None, description="Secret with the key by which the product speaks to the hub."
     )
+    api_key: ApiKeyStatus | None = Field(default=None, description="The keys that work now, and their times.")
     updated_at: Timestamp | None = Field(
         default=None, description="When the spec last changed, as seen here."
     )
@@ -328,6 +333,13 @@ PRODUCT_REGISTRATION = KindInfo(
             priority=1,
         ),
         Column(
+            "Key-Rotated",
+            ".status.apiKey.lastRotatedAt",
+            "Time since its key was made.",
+            "date",
+            priority=1,
+        ),
+        Column(
             "Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why, in one stable word.", priority=1
         ),
         Column("Message", '.status.conditions[?(@.type=="Ready")].message', "What to do.", priority=1),
@@ -342,6 +354,7 @@ PRODUCT_REGISTRATION = KindInfo(
             "health.consecutiveFailures",
             "health.lastError",
             "health.metrics",
+            "apiKey.secretVersion",
         }
     ),
     selectable_fields=(".spec.productId", ".spec.tier", ".status.health.status"),

@@ -55,6 +55,16 @@ class Reason(StrEnum):
     SECRET_KEY_MISSING = "SecretKeyMissing", "the Secret lacks a key"
     SECRET_KEY_INVALID = "SecretKeyInvalid", "a key of the Secret is empty or not text"
     SECRET_UNREADABLE = "SecretUnreadable", "the API server could not be asked for the Secret"
+    VAULT_NOT_CONFIGURED = (
+        "VaultNotConfigured",
+        "the spec names a secret of Vault, and the hub is connected to none",
+    )
+    VAULT_UNAVAILABLE = (
+        "VaultUnavailable",
+        "Vault is sealed, on standby, unreachable, or does not let the hub log in; what was read last stays in "
+        "use, and the hub goes on trying",
+    )
+    VAULT_ACCESS_DENIED = "VaultAccessDenied", "Vault does not let the hub read this path"
     ENCRYPTION_ERROR = (
         "EncryptionError",
         "what the hub stored cannot be opened with its keys; the message has the way out",
@@ -119,6 +129,10 @@ class Reason(StrEnum):
 
     PRODUCT_REGISTERED = "ProductRegistered", "a product was seen for the first time"
     PRODUCT_UPDATED = "ProductUpdated", "a product was registered with another version"
+    KEY_PENDING = "KeyPending", "a key for the product is being made"
+    KEY_ISSUED = "KeyIssued", "the Secret holds the key by which the product speaks to the hub"
+    KEY_ROTATED = "KeyRotated", "the product has a new key; the one before works until its end"
+    KEY_REVOKED = "KeyRevoked", "every earlier key of the product has ended"
     DEPENDENCIES_READY = "DependenciesReady", "every product this one depends on works"
     DEPENDENCY_DOWN = "DependencyDown", "a product this one depends on does not work"
     DEPENDENCY_UNKNOWN = (

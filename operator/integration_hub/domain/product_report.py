@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from integration_hub.api.integration import HealthStatus
+from integration_hub.api.meta import LocalReference
+from integration_hub.api.product_key import ApiKeyStatus
 from integration_hub.api.product_registration import (
     HealStatus,
     ProductHealth,
@@ -28,6 +30,8 @@ Json = Any
 HEALTHY = "Healthy"
 WORKLOAD_AVAILABLE = "WorkloadAvailable"
 DEPENDENCIES_READY = "DependenciesReady"
+API_KEY_READY = "ApiKeyReady"
+"""That the product can speak to the hub. No part of Ready: a product works without it, too."""
 HEALED = "Healed"
 HEAL_SUSPENDED = "HealSuspended"
 READY_FROM = (WORKLOAD_AVAILABLE, HEALTHY, DEPENDENCIES_READY)
@@ -62,10 +66,15 @@ def report(
     *,
     notes: tuple[Note, ...],
     workload_uid: str | None,
+    api_key: ApiKeyStatus | None,
+    api_key_secret: str,
     generation: int,
     now: datetime,
 ) -> ProductReport:
-    """Build the status of one product from what was found; `findings` in the order they are shown."""
+    """Build the status of one product from what was found; `findings` in the order they are shown.
+
+    `api_key_secret` is the name of the Secret with the product's key, empty where there is none.
+    """
     parts = [each for each in READY_FROM if each in findings]
     told = conditions.build(
         [each.to_json() for each in previous.conditions],
@@ -84,6 +93,8 @@ def report(
             "health": health,
             "heal": heal,
             "workload_uid": workload_uid,
+            "api_key": api_key,
+            "api_key_secret_ref": LocalReference(name=api_key_secret) if api_key_secret else None,
             "observed_version": spec.version,
             "previous_version": previous.observed_version if other_version else previous.previous_version,
             "updated_at": now if previous.observed_generation != generation else previous.updated_at,
@@ -178,6 +189,9 @@ def _occurrences(
     if health is not None and health.flipped and (health.now == "False" or health.was == "False"):
         kind: Literal["Normal", "Warning"] = "Warning" if health.now == "False" else "Normal"
         found.append(Occurrence(kind, health.reason, health.message))
+    key = told.transition(API_KEY_READY)
+    if key is not None and key.now == "False":
+        found.append(Occurrence("Warning", key.reason, key.message))
     found.extend(
         Occurrence("Normal" if note.normal else "Warning", note.reason, note.message) for note in notes
     )

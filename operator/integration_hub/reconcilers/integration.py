@@ -43,6 +43,7 @@ from integration_hub.reconcilers.integration_errands import Errand, Errands, Pro
 from integration_hub.reconcilers.integration_upkeep import Upkeep
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.rotating import Turn
+from integration_hub.reconcilers.secret_watch import SecretWatch
 from integration_hub.reconcilers.vitals import Vitals
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 from integration_hub.runtime.controller import Result
@@ -51,18 +52,6 @@ from integration_hub.runtime.status import StatusWriter, WriteOutcome
 
 MAX_TEST_NAME = 64
 PROBE, REFRESH, TURN, REVOKE = "probe", "refresh", "turn", "revoke"
-
-
-class SecretWatch(Protocol):
-    """What the metadata-only watch of Secrets knows; `runtime.reflector.Reflector` is one."""
-
-    def version(self, namespace: str, name: str) -> tuple[str, str] | None:
-        """The Secret's uid and resourceVersion; None if there is none or the namespace is not followed."""
-        ...
-
-    def service(self, namespace: str) -> Service:
-        """Whether the namespace is followed."""
-        ...
 
 
 class IntegrationMetrics(Protocol):

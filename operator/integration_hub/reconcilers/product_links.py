@@ -8,12 +8,14 @@ from integration_hub.api.integration import HealthStatus
 from integration_hub.api.product_registration import PRODUCT_REGISTRATION
 from integration_hub.domain.dependencies import Dependency
 from integration_hub.ports import Json, Key
+from integration_hub.reconcilers.product_secret import secret_name
 from integration_hub.runtime.cache import CachedObject, Change, ObjectCache
 
 KIND = PRODUCT_REGISTRATION.kind
 BY_WORKLOAD = "workload"
 BY_PRODUCT = "product"
 BY_DEPENDENCY = "dependency"
+BY_SECRET = "secret"  # noqa: S105 - the name of an index
 MOST_FOLLOWED = 200
 """Products looked at, at most, when a trouble is followed downwards."""
 
@@ -23,6 +25,7 @@ def declare_indexes(cache: ObjectCache) -> None:
     cache.add_index(KIND, BY_WORKLOAD, _workloads)
     cache.add_index(KIND, BY_PRODUCT, _products)
     cache.add_index(KIND, BY_DEPENDENCY, _dependencies)
+    cache.add_index(KIND, BY_SECRET, _secrets)
 
 
 class ProductLinks:
@@ -34,6 +37,10 @@ class ProductLinks:
     def of_workload(self, namespace: str, name: str) -> Iterable[Key]:
         """The registrations whose product runs in this Deployment."""
         return self._cache.by_index(KIND, BY_WORKLOAD, f"{namespace}/{name}")
+
+    def of_secret(self, namespace: str, name: str) -> Iterable[Key]:
+        """The registration whose key is kept in this Secret."""
+        return self._cache.by_index(KIND, BY_SECRET, f"{namespace}/{name}")
 
     def dependents(self, change: Change) -> Iterable[Key]:
         """A product came, went or is told of differently: the registrations that depend on it."""
@@ -109,3 +116,8 @@ def _dependencies(obj: Json) -> Iterator[str]:
     spec, namespace = _parts(obj)
     for each in spec.get("dependencies") or ():
         yield f"{namespace}/{each}"
+
+
+def _secrets(obj: Json) -> Iterator[str]:
+    metadata = obj["metadata"]
+    yield f"{metadata.get('namespace', '')}/{secret_name(metadata['name'])}"

@@ -45,6 +45,7 @@ from integration_hub.reconcilers.heal_brake import Fleet, HealBrake
 from integration_hub.reconcilers.health_book import HealthBook
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.product_healing import Case, Healed, Healer
+from integration_hub.reconcilers.product_keys import KeyLook, KeySubject, ProductKeys
 from integration_hub.reconcilers.product_links import ProductLinks
 from integration_hub.reconcilers.workloads import NOT_SERVED, WorkloadRead, Workloads
 from integration_hub.runtime.cache import CachedObject, ObjectCache
@@ -109,6 +110,7 @@ class ProductReconciler:
         entropy: Entropy,
         metrics: ProductMetrics,
         probes: Probes[str, Attempt],
+        keys: ProductKeys,
     ) -> None:
         self._cache = cache
         self._status = status
@@ -125,12 +127,14 @@ class ProductReconciler:
         self._metrics = metrics
         self._book: HealthBook[Watch] = HealthBook()
         self._probes = probes
+        self._keys = keys
 
     # ------------------------------------------------------------------ life
 
     async def stop(self) -> None:
         """This process no longer leads, or ends: forget all, since another one watches from here on."""
         await self._probes.stop()
+        self._keys.clear()
         self._book.clear()
         self._fleet.clear()
         self._brake.clear()
@@ -156,11 +160,12 @@ class ProductReconciler:
             return Result(SOON)
         if healed.workload is not None:
             self._book.put(key, product.observed.uid, replace(watch, workload=healed.workload))
-        outcome = await self._report(case, healed)
+        looked = await self._keys.look(_key_subject(case))
+        outcome = await self._report(case, healed, looked)
         if outcome is WriteOutcome.GONE:
             return Result()
         soon = healed.again or outcome is WriteOutcome.CONFLICT
-        return Result(SOON if soon else self._next_look(case, healed))
+        return Result(SOON if soon else self._next_look(case, healed, looked))
 
     # ------------------------------------------------------------------ gather
 
@@ -278,17 +283,19 @@ class ProductReconciler:
 
     # ------------------------------------------------------------------ report
 
-    async def _report(self, case: Case, healed: Healed) -> WriteOutcome:
+    async def _report(self, case: Case, healed: Healed, looked: KeyLook) -> WriteOutcome:
         workload = healed.workload or case.read.workload
         health = product_watch.health(case.watch, case.verdict, case.status.health, case.now)
         made = product_report.report(
             case.spec,
             case.status,
-            self._findings(case, healed),
+            self._findings(case, healed, looked),
             health,
             healed.heal,
             notes=healed.notes,
             workload_uid=workload.uid if workload is not None else case.status.workload_uid,
+            api_key=looked.status,
+            api_key_secret=looked.secret,
             generation=case.observed.generation,
             now=case.now,
         )
@@ -297,14 +304,15 @@ class ProductReconciler:
         self._metrics.set_heal_brake(on=self._brake.on)
         outcome = await self._status.write(PRODUCT_REGISTRATION, case.observed, made.status)
         if outcome is WriteOutcome.WRITTEN:
-            for each in made.occurrences:
+            self._keys.written(case.key, looked)
+            for each in (*made.occurrences, *looked.occurrences):
                 note = EventNote(case.key, case.observed.uid, each.type, each.reason.value, each.message)
                 self._events.record(note)
             for action in healed.notes:
                 self._metrics.count_heal(action.action.value, action.result)
         return outcome
 
-    def _findings(self, case: Case, healed: Healed) -> dict[str, Finding]:
+    def _findings(self, case: Case, healed: Healed, looked: KeyLook) -> dict[str, Finding]:
         found = {product_report.HEALTHY: product_report.health_finding(case.verdict)}
         if case.spec.workload_ref is not None:
             denied = "" if case.read.served else self._consent.command(case.key.namespace)
@@ -316,11 +324,13 @@ class ProductReconciler:
             found[product_report.DEPENDENCIES_READY] = dependencies.finding(
                 case.spec.dependencies, case.known, roots
             )
+        if looked.finding is not None:
+            found[product_report.API_KEY_READY] = looked.finding
         return found | product_report.heal_findings(healed.outcome, healed.heal)
 
-    def _next_look(self, case: Case, healed: Healed) -> float | None:
+    def _next_look(self, case: Case, healed: Healed, looked: KeyLook) -> float | None:
         """Seconds until there is something to look at again."""
-        times: list[float] = []
+        times: list[float] = [looked.again] if looked.again is not None else []
         if case.spec.probe == "Auto" and self._probes.running(case.key) is None:
             least = WHEN_FULL if self._probes.full(case.key) else SOON
             times.append(max(case.watch.next_probe - self._clock.monotonic(), least))
@@ -350,6 +360,7 @@ class ProductReconciler:
         self._book.forget(key)
         self._probes.forget(key)
         self._fleet.forget(key)
+        self._keys.forget(key)
         self._metrics.drop_product(key.namespace, key.name)
 
 
@@ -360,6 +371,11 @@ def _gather(observed: CachedObject) -> Gathered | ValidationError:
     except ValidationError as error:
         return error
     return Gathered(observed.key, observed, spec, _status(obj.get("status")), obj["metadata"])
+
+
+def _key_subject(case: Case) -> KeySubject:
+    annotations = case.metadata.get("annotations")
+    return KeySubject(case.key, case.observed.uid, case.spec, case.status, annotations, case.now)
 
 
 def _status(told: Json) -> ProductRegistrationStatus:

@@ -24,8 +24,10 @@ from integration_hub.reconcilers.integration_links import PROVIDER_KINDS, Integr
 from integration_hub.reconcilers.integration_upkeep import Upkeep
 from integration_hub.reconcilers.probing import Probes
 from integration_hub.reconcilers.product_healing import Healer
+from integration_hub.reconcilers.product_keys import ProductKeys
 from integration_hub.reconcilers.product_links import ProductLinks
 from integration_hub.reconcilers.product_registration import ProductReconciler
+from integration_hub.reconcilers.product_secret import ProductSecrets
 from integration_hub.reconcilers.projecting import Projector
 from integration_hub.reconcilers.provider import ProviderReconciler
 from integration_hub.reconcilers.rotating import Rotation
@@ -101,6 +103,7 @@ class Kinds:
 
     def secret_changed(self, namespace: str, name: str) -> None:
         self._parts.controller.enqueue(self._integration_links.users_of_secret(namespace, name))
+        self._parts.controller.enqueue(self._product_links.of_secret(namespace, name))
 
     def deployment_changed(self, namespace: str, name: str) -> None:
         self._parts.controller.enqueue(self._product_links.of_workload(namespace, name))
@@ -222,7 +225,18 @@ class Kinds:
             entropy=parts.entropy,
             metrics=parts.metrics,
             probes=Probes(controller.enqueue),
+            keys=self._product_keys(),
         )
         controller.register(PRODUCT_REGISTRATION.kind, products)
         controller.on_change(PRODUCT_REGISTRATION.kind, links.dependents)
         return products
+
+    def _product_keys(self) -> ProductKeys:
+        parts = self._parts
+        return ProductKeys(
+            secrets_kept=ProductSecrets(KubernetesOwnedSecrets(parts.cluster), parts.consent),
+            watch=parts.secrets_watch,
+            consumers=Consumers(parts.cluster, parts.clock),
+            audit=parts.shared.store,
+            clock=parts.clock,
+        )

@@ -36,8 +36,9 @@ class Watches:
         changed = asyncio.Event()
         self._cache.subscribe(lambda change: changed.set() if None in (change.before, change.after) else None)
         while True:
-            self.secrets.serve(self._cache.namespaces(INTEGRATION.kind))
-            self.deployments.serve(self._cache.namespaces(PRODUCT_REGISTRATION.kind))
+            products = self._cache.namespaces(PRODUCT_REGISTRATION.kind)
+            self.secrets.serve({*self._cache.namespaces(INTEGRATION.kind), *products})
+            self.deployments.serve(products)
             await changed.wait()
             await asyncio.sleep(_BURST_SECONDS)
             changed.clear()
