@@ -47,8 +47,10 @@ def test_a_provider_tells_whether_it_holds_together_and_who_uses_it(tenant: Tena
     assert found["spec"]["state"] == "ACTIVE"
     assert found["status"]["conditions"][0]["reason"] == "Accepted"
     assert found["status"]["updatedAt"]
-    row = tenant.plane.kubectl("get", "ciprov", tenant.provider_name).stdout.splitlines()[1].split()
-    assert row[1:-1] == ["Far", "End", "communication", "BEARER", "True", "1"]
+    heading, line = tenant.plane.kubectl("get", "ciprov", tenant.provider_name).stdout.splitlines()
+    assert heading.split() == ["NAME", "TITLE", "CATEGORY", "AUTH", "READY", "REASON", "USED", "AGE"]
+    row = line.split()
+    assert row[1:-1] == ["Far", "End", "communication", "BEARER", "True", "Accepted", "1"]
 
 
 @pytest.mark.req("INT-18")

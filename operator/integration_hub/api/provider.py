@@ -241,13 +241,15 @@ class ProviderStatus(StatusBase):
 
 def _columns() -> tuple[Column, ...]:
     return (
-        Column("Name", ".spec.displayName", "Name as people know it."),
+        Column("Title", ".spec.displayName", "Name as people know it."),
         Column("Category", ".spec.category", "What kind of system it is."),
         Column("Auth", ".spec.authModes[0].type", "Default authentication."),
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether it can be used."),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why, in one stable word."),
         Column("Used", ".status.integrationCount", "Integrations that use it.", "integer"),
         Column("State", ".spec.state", "Whether the vendor's offer is current.", priority=1),
         Column("Base-Url", ".spec.baseUrl", "Root of every call.", priority=1),
+        Column("Message", '.status.conditions[?(@.type=="Ready")].message', "What to do.", priority=1),
         Column("Age", ".metadata.creationTimestamp", "Time since creation.", "date"),
     )
 
