@@ -170,6 +170,9 @@ class Settings(BaseSettings):
     gateway_max_body_bytes: int = Field(
         default=10 * 1024 * 1024, ge=1024, description="Longest request body that is not streamed."
     )
+    gateway_max_stream_bytes: int = Field(
+        default=5 * 1024**3, ge=1024, description="Longest request body that is passed through."
+    )
     gateway_read_seconds: float = Field(
         default=10, gt=0, le=300, description="Time for a request's head, and between parts of its body."
     )

@@ -264,11 +264,12 @@ def test_the_process_cuts_what_is_large_or_slow_and_serves_on(tenant: Tenant, hu
             assert large.recv(12) == b"HTTP/1.1 431"
         assert slow.recv(12) == b"HTTP/1.1 408"
     caller = ApiCaller(tenant.plane, hub.api, tenant.namespace, "big").given("edit")
-    with socket.create_connection((host, int(port)), timeout=60) as announced:
-        head = (
-            f"POST {V1} HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {caller.token}\r\n"
-            "Content-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n"
-        )
-        announced.sendall(head.encode())
-        assert announced.recv(12) == b"HTTP/1.1 413"
+    for path, length in ((V1, 10 * 1024**2 + 1), (f"{V1}/chat/proxy/upload", 5 * 1024**3 + 1)):
+        with socket.create_connection((host, int(port)), timeout=60) as announced:
+            head = (
+                f"POST {path} HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {caller.token}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+            )
+            announced.sendall(head.encode())
+            assert announced.recv(12) == b"HTTP/1.1 413"
     assert caller.ask("GET", V1).status == 200

@@ -200,6 +200,7 @@ def test_values_of_the_gateway_reach_the_program_as_it_reads_them(monkeypatch: p
                 "allowedCidrs": ["10.0.0.0/8", "2001:db8::/32"],
                 "trustedProxies": ["10.1.0.0/16"],
                 "rateLimit": {"requestsPerSecond": 2.5, "burst": 7},
+                "body": {"maxBytes": 2_000_000, "maxStreamBytes": 20_000_000_000},
             },
             "auth": {"passport": {"issuer": "https://passport.example.com", "audience": "hub"}},
             "http": {"pool": {"maxConnections": 250, "keepaliveSeconds": 5}},
@@ -213,6 +214,7 @@ def test_values_of_the_gateway_reach_the_program_as_it_reads_them(monkeypatch: p
     assert settings.gateway_allowed_cidrs == ("10.0.0.0/8", "2001:db8::/32")
     assert settings.gateway_trusted_proxies == ("10.1.0.0/16",)
     assert (settings.caller_requests_per_second, settings.caller_burst) == (2.5, 7)
+    assert (settings.gateway_max_body_bytes, settings.gateway_max_stream_bytes) == (2_000_000, 20_000_000_000)
     assert (settings.oidc_issuer, settings.oidc_audience) == ("https://passport.example.com", "hub")
     assert (settings.egress_connections, settings.egress_keepalive_seconds) == (250, 5)
     assert (settings.request_log_rows, settings.audit_days) == (20_000_000, 30)

@@ -39,6 +39,8 @@
   "GATEWAY_TRUSTED_PROXIES" (join "," .Values.gateway.trustedProxies)
   "CALLER_REQUESTS_PER_SECOND" .Values.gateway.rateLimit.requestsPerSecond
   "CALLER_BURST" (int64 .Values.gateway.rateLimit.burst)
+  "GATEWAY_MAX_BODY_BYTES" (int64 .Values.gateway.body.maxBytes)
+  "GATEWAY_MAX_STREAM_BYTES" (int64 .Values.gateway.body.maxStreamBytes)
   "OIDC_ISSUER" .Values.auth.passport.issuer
   "OIDC_JWKS_URL" .Values.auth.passport.jwksUrl
   "OIDC_AUDIENCE" .Values.auth.passport.audience

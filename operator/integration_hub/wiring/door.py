@@ -46,7 +46,7 @@ def open_door(ports: DoorPorts, operations: Operations) -> GatewayServer:
         live=lambda: _probe(ports.health.live()),
         ready=lambda: _probe(ports.health.ready()),
         metrics=ports.metrics,
-        limits=_limits(settings),
+        limits=gateway_limits(settings),
         version=__version__,
         public_url=settings.public_url,
         audience=settings.gateway_audience,
@@ -83,11 +83,13 @@ def _static_keys(settings: Settings) -> StaticKeys | None:
         raise SettingsError(f"static_keys: {error}") from None
 
 
-def _limits(settings: Settings) -> GatewayLimits:
+def gateway_limits(settings: Settings) -> GatewayLimits:
+    """What one caller, one address and one request may take."""
     return GatewayLimits(
         caller_rate=settings.caller_requests_per_second,
         caller_burst=settings.caller_burst,
         body_bytes=settings.gateway_max_body_bytes,
+        stream_bytes=settings.gateway_max_stream_bytes,
         body_idle_seconds=settings.gateway_read_seconds,
         allowed=tuple(ip_network(each) for each in settings.gateway_allowed_cidrs),
         trusted_proxies=tuple(ip_network(each) for each in settings.gateway_trusted_proxies),
