@@ -48,9 +48,7 @@ class IntegrationView:
     @property
     def phase(self) -> Phase:
         """Where it stands. One that nobody has looked at yet waits, or is switched off."""
-        if not self.spec.enabled:
-            return Phase.PAUSED
-        return self.status.phase or Phase.PENDING_AUTH
+        return _phase(self.spec.enabled, self.status.phase)
 
     @property
     def environment(self) -> Environment:
@@ -59,9 +57,14 @@ class IntegrationView:
 
 def phase_of(spec: Json, status: Json) -> Phase:
     """The same of a raw spec and status."""
-    if spec.get("enabled") is False:
+    return _phase(spec.get("enabled") is not False, _PHASES.get(status.get("phase") or ""))
+
+
+def _phase(enabled: bool, told: Phase | None) -> Phase:
+    """`told` by a status that may be older than the spec: of one just switched on it still says PAUSED."""
+    if not enabled:
         return Phase.PAUSED
-    return _PHASES.get(status.get("phase") or "", Phase.PENDING_AUTH)
+    return Phase.PENDING_AUTH if told is None or told is Phase.PAUSED else told
 
 
 _PHASES = {phase.value: phase for phase in Phase}

@@ -339,6 +339,15 @@ async def test_it_is_switched_on_and_off(body: Json, before: bool, after: bool) 
         assert (spec["enabled"], spec["displayName"]) == (after, "Kept")
 
 
+async def test_one_just_switched_on_is_not_called_paused_any_more() -> None:
+    async with GatewayStage() as stage:
+        stage.provider()
+        stage.integration("gh", enabled=False, status={"phase": "PAUSED"})
+        shown = (await stage.ask("PATCH", f"{V1}/gh/status", {"status": "ACTIVE"})).json()
+        assert (shown["isEnabled"], shown["status"]) == (True, "PENDING_AUTH")
+        assert (await stage.ask("GET", f"{V1}?status=PAUSED")).json()["items"] == []
+
+
 @pytest.mark.parametrize(
     "body",
     [{"status": "ERROR"}, {"status": "SLEEPY"}, {"status": "ACTIVE", "isEnabled": False}, {"on": True}],
