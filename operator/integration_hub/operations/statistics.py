@@ -14,7 +14,7 @@ from integration_hub.operations.admission import Admission
 from integration_hub.operations.health import verdict
 from integration_hub.operations.integration_view import phase_of
 from integration_hub.operations.integrations import Integrations, decoded
-from integration_hub.operations.metrics import MetricsReport, report
+from integration_hub.operations.metrics import MetricsReport, report, too_far_back
 from integration_hub.operations.trail import NO_TRAIL, Trail
 from integration_hub.ports import Access, Caller, CallFigures, CallLog, Clock, Json, Problem
 from integration_hub.providers.reading import ProviderReader
@@ -68,6 +68,9 @@ class ReadStatistics:
 
     async def __call__(self, caller: Caller, asked: StatisticsInput) -> Statistics | Problem:
         """Calls of Integrations that are gone are not counted: their figures went with them."""
+        too_long = too_far_back(asked.window)
+        if too_long is not None:
+            return too_long
         access = Access("list", INTEGRATION.plural, asked.namespace)
         refusal = await self._admission.refusal(caller, access, asked.trail)
         if refusal is not None:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from integration_hub.ports.base import PortError
 
 Level = Literal["debug", "info", "warn", "error"]
+FIGURES_KEPT = timedelta(hours=48)
+"""How far back sums of calls by the minute go. Those since the first call stay."""
 
 
 class StoreError(PortError):
@@ -104,7 +106,7 @@ class CallLog(Protocol):
     ) -> Mapping[str, CallFigures]:
         """By Integration uid; those without a call are left out. `uids` empty: all of the namespace.
 
-        Sums are kept by the minute: `since` counts from the beginning of its minute.
+        Sums are kept by the minute, for FIGURES_KEPT: `since` counts from the beginning of its minute.
         """
         ...
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+
+from integration_hub.ports import FIGURES_KEPT
 
 MIB = 1024 * 1024
 
@@ -21,7 +24,7 @@ class StoreLimits:
     audit_days: float = 365
     audit_rows: int = 1_000_000
     audit_bytes: int = 512 * MIB
-    minute_hours: float = 48
+    minute_hours: float = FIGURES_KEPT / timedelta(hours=1)
     """Figures by the minute, for trends. Sums since the first call stay."""
     health_hours: float = 25
     lock_days: float = 7

@@ -97,7 +97,7 @@ async def test_an_id_that_holds_an_encoded_slash_leads_to_no_other_route(path: s
         ("PATCH", f"{V1}/x/status", [], "body: must be an object"),
         ("POST", V1, {"providerId": "x", "name": "x", "config": []}, "config: must be an object"),
         ("GET", f"{V1}?label=team", None, "label: must be name=value, with commas between several"),
-        ("GET", f"{V1}/stats?window=long", None, "window: must be a duration such as 24h or 7d"),
+        ("GET", f"{V1}/stats?window=long", None, "window: must be a duration such as 24h or 90m"),
         ("GET", f"{V1}/x/logs?since=today", None, "since: must be a time such as 2024-01-15T10:30:00Z"),
     ],
 )

@@ -147,6 +147,20 @@ async def test_metrics_of_a_window_leave_out_what_is_older() -> None:
         assert (await stage.ask("GET", f"{HUB}/gh/metrics?window=soon")).status_code == 422
 
 
+WINDOWED = (f"{HUB}/gh/metrics", f"{HUB}/projects/{NAMESPACE}/statistics", f"{V1}/stats")
+
+
+@pytest.mark.parametrize("path", WINDOWED)
+async def test_no_window_is_answered_with_less_than_was_asked_for(path: str) -> None:
+    async with GatewayStage() as stage:
+        stage.provider()
+        stage.integration()
+        assert (await stage.ask("GET", f"{path}?window=48h")).status_code == 200
+        answer = await stage.ask("GET", f"{path}?window=7d")
+        assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_REQUEST")
+        assert "at most 48h" in answer.json()["details"]
+
+
 async def test_before_the_first_call_nothing_is_made_up() -> None:
     async with GatewayStage() as stage:
         stage.provider()

@@ -49,7 +49,7 @@ def health(session: Session, *, name: str | None) -> None:
 
 @click.command()
 @options.one_integration
-@click.option("--window", help="How far back, such as 24h or 7d; since the first request by default.")
+@click.option("--window", help="How far back, such as 24h, at most 48h; since the first request by default.")
 @options.session("json", "yaml")
 @options.hub
 def metrics(session: Session, *, name: str, window: str | None) -> None:
@@ -74,7 +74,7 @@ def metrics(session: Session, *, name: str, window: str | None) -> None:
 
 
 @click.command()
-@click.option("--window", help="How far back requests are counted, such as 24h or 7d.")
+@click.option("--window", help="How far back requests are counted, such as 24h, at most 48h.")
 @options.session("json", "yaml")
 @options.hub
 def stats(session: Session, *, window: str | None) -> None:

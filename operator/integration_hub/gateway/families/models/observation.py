@@ -146,11 +146,11 @@ class MetricsAnswer(Answer):
 class WindowQuery(Body):
     """How far back to look."""
 
-    window: Annotated[str, written_as(_SPAN, "a duration such as 24h or 7d")] = Field(
+    window: Annotated[str, written_as(_SPAN, "a duration such as 24h or 90m")] = Field(
         default="",
         max_length=32,
         pattern=_SPAN,
-        description="Such as 24h or 7d; since the first request by default.",
+        description="Such as 24h or 90m, at most 48h; since the first request by default.",
     )
 
     @property
