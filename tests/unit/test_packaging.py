@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from importlib.metadata import entry_points, metadata, requires
 from pathlib import Path
 
@@ -21,7 +22,14 @@ def packages(lines: list[str]) -> set[str]:
 def test_the_distribution_asks_for_the_packages_of_the_design() -> None:
     needed = packages([line for line in requires("integration-hub") or [] if "extra ==" not in line])
     assert set(RUNTIME) <= needed
-    assert any("httpx2" in line for line in requires("integration-hub") or [])
+
+
+def test_every_extra_has_code_behind_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    source = "\n".join(path.read_text() for path in (ROOT / "operator").rglob("*.py"))
+    for extra, lines in project["optional-dependencies"].items():
+        for package in packages(lines):
+            assert re.search(rf"^\s*(import|from) {package}\b", source, re.MULTILINE), extra
 
 
 @pytest.mark.req("PLT-02")
