@@ -87,7 +87,7 @@ TENANT = (
         ("",),
         ("secrets",),
         ("create", "update", "delete"),
-        "keep what it obtains or makes in Secrets that the hub owns (intg-NAME-hub, product-NAME-hub), and no other",
+        "keep what the hub obtains or makes in Secrets that it owns (intg-NAME-hub, product-NAME-hub)",
     ),
     Permission(
         (GROUP,),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -430,16 +430,12 @@ class Fuse:
             raise KilledError
 
 
-class FusedCluster(MemoryCluster):
+class Fused:
+    """What both ends have in common: the fuse."""
+
     fuse: Fuse | None = None
 
-    async def apply_status(self, *args: Any, **options: Any) -> Json:
-        return await self._fused(super().apply_status(*args, **options))
-
-    async def patch(self, *args: Any, **options: Any) -> Json:
-        return await self._fused(super().patch(*args, **options))
-
-    async def _fused(self, effect: Any) -> Any:
+    async def fused(self, effect: Coroutine[Any, Any, Any]) -> Any:
         if self.fuse is None:
             return await effect
         try:
@@ -452,16 +448,20 @@ class FusedCluster(MemoryCluster):
         return done
 
 
-class FusedSecrets(MemorySecrets):
-    fuse: Fuse | None = None
+class FusedCluster(Fused, MemoryCluster):
+    async def apply_status(self, *args: Any, **options: Any) -> Json:
+        return await self.fused(super().apply_status(*args, **options))
 
+    async def patch(self, *args: Any, **options: Any) -> Json:
+        return await self.fused(super().patch(*args, **options))
+
+
+class FusedSecrets(Fused, MemorySecrets):
     async def create(self, *args: Any, **options: Any) -> Any:
-        return await self._fused(super().create(*args, **options))
+        return await self.fused(super().create(*args, **options))
 
     async def replace(self, *args: Any, **options: Any) -> Any:
-        return await self._fused(super().replace(*args, **options))
-
-    _fused = FusedCluster._fused
+        return await self.fused(super().replace(*args, **options))
 
 
 @dataclass(frozen=True)

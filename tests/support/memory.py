@@ -56,7 +56,8 @@ class MemorySecrets:
 
     def put_as(self, namespace: str, name: str, kind: str, owners: tuple[str, ...], **data: str) -> None:
         """Create or change a Secret of this type with these owners' uids."""
-        self.put(namespace, name, **data)
+        self.put(namespace, name)
+        self.touch(namespace, name, **data)
         found = self._secrets[namespace, name]
         self._secrets[namespace, name] = replace(found, type=kind, owners=owners)
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from integration_hub.api.errors import ErrorCode
 from integration_hub.api.meta import DNS_LABEL
+from integration_hub.domain import product_key
 from integration_hub.gateway.errors import ErrorAnswers, Refusal
 from integration_hub.gateway.limits import Buckets, bucket_of_address
 from integration_hub.gateway.parts import GatewayLimits, GatewayMetrics, Network
@@ -32,6 +33,8 @@ PUBLIC: tuple[tuple[str, re.Pattern[str]], ...] = (
 """What is served without a bearer token, and why."""
 
 TENANT = "X-Tenant"
+PRODUCT_KEY = "X-API-Key"
+"""Where a product may send its key instead of Authorization."""
 _NAMESPACE = re.compile(DNS_LABEL).fullmatch
 _MAX_TOKEN = 16 * 1024
 _TOKEN = re.compile(r"[\x21-\x7e]+").fullmatch
@@ -98,12 +101,28 @@ class Identity:
         return self._refuse("rate", _slower(wait)) if wait else None
 
     async def _authenticate(self, headers: Headers) -> Caller | Problem:
-        given = headers.getlist("authorization")
+        given, keys = headers.getlist("authorization"), headers.getlist(PRODUCT_KEY)
+        if keys and (not given or any(product_key.claims_to_be(each) for each in keys)):
+            return await self._by_key(given, keys)
         scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or len(token) > _MAX_TOKEN or not _TOKEN(token):
             return Problem(ErrorCode.UNAUTHENTICATED, "Send one Authorization header: Bearer and a token.")
         return await self._authenticator.authenticate(SecretText(token))
+
+    async def _by_key(self, given: list[str], keys: list[str]) -> Caller | Problem:
+        """X-API-Key names a product and nobody else: any other token belongs into Authorization.
+
+        Beside an Authorization it is the caller's own header for an outside system, which a product's key
+        must never reach.
+        """
+        key = keys[0].strip() if len(keys) == 1 and not given else ""
+        if not product_key.claims_to_be(key) or len(key) > _MAX_TOKEN or not _TOKEN(key):
+            return Problem(
+                ErrorCode.UNAUTHENTICATED,
+                f"Send one header: Authorization, or {PRODUCT_KEY} with a product's key.",
+            )
+        return await self._authenticator.authenticate(SecretText(key))
 
     def _stranger(self, visit: Visit) -> Problem | None:
         wait = self._strangers.take(bucket_of_address(visit.address))

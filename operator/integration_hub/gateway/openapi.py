@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from integration_hub.gateway.errors import Error
+from integration_hub.gateway.identity import PRODUCT_KEY
 
 _REFUSALS = {
     "400": "No namespace was named, or the request cannot be read.",
@@ -51,8 +52,15 @@ def _described(app: FastAPI) -> dict[str, Any]:
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "Kubernetes token for audience integration-hub, PassPort token, or static key.",
-        }
+            "description": "Kubernetes token for audience integration-hub, PassPort token, static key, or a "
+            "product's key.",
+        },
+        "productKey": {
+            "type": "apiKey",
+            "in": "header",
+            "name": PRODUCT_KEY,
+            "description": "A product's key, in place of Authorization. It opens its own registration only.",
+        },
     }
     components["responses"] = {
         f"Refused{status}": {

@@ -25,6 +25,7 @@ from integration_hub.operations.forget_answers import ForgetAnswers
 from integration_hub.operations.health import ReadHealth
 from integration_hub.operations.logs import ReadLogs
 from integration_hub.operations.metrics import ReadMetrics
+from integration_hub.operations.product_status import ReadProductStatus
 from integration_hub.operations.provider import Providers
 from integration_hub.operations.registration import Registration
 from integration_hub.operations.statistics import ReadStatistics
@@ -98,6 +99,7 @@ class Operations:
     logs: ReadLogs
     statistics: ReadStatistics
     audit: ReadAudit
+    product_status: ReadProductStatus
 
 
 @dataclass(frozen=True, slots=True)

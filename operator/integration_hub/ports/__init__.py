@@ -86,6 +86,8 @@ from integration_hub.ports.identity import (
     Authenticator,
     Authorizer,
     Caller,
+    KnownKey,
+    KnownKeys,
 )
 from integration_hub.ports.link import Link, NoLink
 from integration_hub.ports.problem import Problem
@@ -191,6 +193,8 @@ __all__ = [
     "Json",
     "KeptAnswer",
     "Key",
+    "KnownKey",
+    "KnownKeys",
     "Leadership",
     "Level",
     "Link",

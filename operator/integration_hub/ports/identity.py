@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, Protocol
 
+from integration_hub.ports.cluster import Key
 from integration_hub.ports.problem import Problem
 from integration_hub.ports.secrets import SecretText
 
@@ -14,8 +16,10 @@ from integration_hub.ports.secrets import SecretText
 class Caller:
     """Somebody who proved who they are.
 
-    `user` as RBAC knows them (`system:serviceaccount:…`, `passport:<sub>`, `static:<name>`).
-    `namespace` is the one their token belongs to; empty where it belongs to none.
+    `user` as RBAC knows them (`system:serviceaccount:…`, `passport:<sub>`, `static:<name>`), or a product
+    (`product:<namespace>/<registration>`), which RBAC does not know: what it may do is `operations`' to say.
+    `namespace` is the one their token belongs to; empty where it belongs to none. `registration` is the
+    name of a product's own ProductRegistration, and empty for everybody else.
     """
 
     user: str
@@ -23,7 +27,8 @@ class Caller:
     uid: str = ""
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
     namespace: str = ""
-    kind: Literal["kubernetes", "oidc", "static"] = "kubernetes"
+    kind: Literal["kubernetes", "oidc", "static", "product"] = "kubernetes"
+    registration: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,22 @@ class Access:
     namespace: str
     name: str = ""
     subresource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A product's key as the hub knows it: its fingerprint, and whose it is. `valid_until` None: no end."""
+
+    registration: Key
+    uid: str
+    fingerprint: str
+    valid_until: datetime | None = None
+
+
+class KnownKeys(Protocol):
+    def find(self, key_id: str) -> Sequence[KnownKey]:
+        """The keys of this id; as a rule one or none. Asks nobody."""
+        ...
 
 
 class Authenticator(Protocol):

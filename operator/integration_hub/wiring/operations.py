@@ -25,6 +25,9 @@ from integration_hub.operations.integrations import Integrations
 from integration_hub.operations.logs import ReadLogs
 from integration_hub.operations.metrics import ReadMetrics
 from integration_hub.operations.one_call import OneCall
+from integration_hub.operations.product_scope import ProductScope
+from integration_hub.operations.product_status import ReadProductStatus
+from integration_hub.operations.products import Products
 from integration_hub.operations.provider import Providers
 from integration_hub.operations.registration import Registration
 from integration_hub.operations.statistics import ReadStatistics
@@ -71,7 +74,7 @@ def build_operations(ports: OperationPorts) -> Operations:
     """Nothing is asked for yet."""
     cache, cluster, store, clock = ports.cache, ports.cluster, ports.store, ports.clock
     calls, expressions, linker = ports.calls, ports.expressions, ports.linker
-    admission = Admission(ports.authorizer, store, clock)
+    admission = Admission(ProductScope(ports.authorizer), store, clock)
     integrations = Integrations(cache, admission, linker)
     providers = Providers(cache, ports.reader, admission)
     one_call = OneCall(calls, expressions)
@@ -112,6 +115,7 @@ def build_operations(ports: OperationPorts) -> Operations:
         logs=ReadLogs(integrations, store),
         statistics=ReadStatistics(integrations, admission, ports.reader, store, clock),
         audit=ReadAudit(admission, store),
+        product_status=ReadProductStatus(Products(cache, admission)),
     )
 
 

@@ -10,6 +10,7 @@ from starlette.routing import Match
 from gateway_stage import GatewayStage
 
 INDEX = """
+GET    /api/v1/hub/products/:product_id/status
 POST   /api/integration-hub/register
 PUT    /api/integration-hub/:integrationId
 DELETE /api/integration-hub/:integrationId

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from integration_hub.adapters.tokens.claims import unverified_claims
 from integration_hub.adapters.tokens.static_keys import StaticKeys
 from integration_hub.api.errors import ErrorCode
+from integration_hub.domain import product_key
 from integration_hub.ports import Authenticator, Caller, Problem, SecretText
 
 
 class Authenticators:
-    """ports.Authenticator over several: static keys, the OIDC issuer that the token names, else Kubernetes.
+    """ports.Authenticator over several: products' keys and static ones, the OIDC issuer that the token names,
+    else Kubernetes.
 
     A token is never passed on to another authority than the one it names: neither PassPort's to the
     API server nor the other way round.
@@ -21,10 +23,12 @@ class Authenticators:
         self,
         *,
         static: StaticKeys | None = None,
+        products: Authenticator | None = None,
         issuers: Mapping[str, Authenticator] | None = None,
         kubernetes: Authenticator | None = None,
     ) -> None:
         self._static = static
+        self._products = products
         self._issuers = dict(issuers or {})
         self._kubernetes = kubernetes
 
@@ -33,9 +37,15 @@ class Authenticators:
             found = self._static.find(token)
             if found is not None:
                 return found
-        issuer = unverified_claims(token).get("iss")
-        authority = self._issuers.get(issuer) if isinstance(issuer, str) else None
-        authority = authority or self._kubernetes
+        authority = self._named_by(token) or self._kubernetes
         if authority is None:
             return Problem(ErrorCode.UNAUTHENTICATED, "Nobody here issued this token.")
         return await authority.authenticate(token)
+
+    def _named_by(self, token: SecretText) -> Authenticator | None:
+        if self._products is not None and product_key.claims_to_be(token.reveal()):
+            return self._products
+        if not self._issuers:
+            return None
+        issuer = unverified_claims(token).get("iss")
+        return self._issuers.get(issuer) if isinstance(issuer, str) else None

@@ -12,6 +12,7 @@ from integration_hub.gateway.families.integrations import IntegrationRoutes
 from integration_hub.gateway.families.oauth import OAuthRoutes
 from integration_hub.gateway.families.observation import ObservationRoutes
 from integration_hub.gateway.families.passage import PassageRoutes
+from integration_hub.gateway.families.products import ProductRoutes
 from integration_hub.gateway.families.projects import ProjectRoutes
 from integration_hub.gateway.families.providers import ProviderRoutes
 from integration_hub.gateway.families.widgets import WidgetRoutes
@@ -29,6 +30,7 @@ def routers(parts: GatewayParts) -> list[APIRouter]:
         IntegrationRoutes(parts).router(),
         DiscoveryRoutes(parts).router(),
         CustomRoutes(parts).router(),
+        ProductRoutes(parts).router(),
         ProjectRoutes(parts).router(),
         WidgetRoutes(parts).router(),
         WorkspaceRoutes(parts).router(),
