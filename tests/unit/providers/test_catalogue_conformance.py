@@ -268,6 +268,13 @@ def test_its_collections_can_be_read(entry: CatalogueEntry) -> None:
             known = {each.name for each in source.parameters} | set(_body(source))
             sent = {entity.paging.size_parameter, entity.cursor_parameter} - {None}
             assert sent <= known, (entity.name, sent - known)
+            wanted = {each.name for each in source.parameters if each.required or each.location == "path"}
+            wanted -= {each.name for each in source.parameters if "default" in each.value_schema}
+            said = {each.name for each in entity.parameters} | {
+                entity.paging.parameter,
+                entity.cursor_parameter,
+            }
+            assert wanted <= said, (entity.name, wanted - said)
         else:
             source = Endpoint(name=entity.name, path=entity.read_path or "/", parameters=entity.parameters)
         given = arguments_for(source.parameters)
