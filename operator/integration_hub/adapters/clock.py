@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import time
-import uuid
 from datetime import UTC, datetime
 
 _SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -38,4 +37,5 @@ class SystemEntropy:
         value = (milliseconds & (2**48 - 1)) << 80 | chance
         value = value & ~(0xF << 76) | (0x7 << 76)
         value = value & ~(0x3 << 62) | (0x2 << 62)
-        return str(uuid.UUID(int=value))
+        text = f"{value:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

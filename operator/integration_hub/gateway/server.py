@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Self
 
-import h11
+import httptools
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from integration_hub.api.errors import ErrorCode
@@ -65,7 +65,6 @@ class GatewayServer:
             server_header=False,
             timeout_keep_alive=limits.keep_alive_seconds,
             timeout_graceful_shutdown=limits.drain_seconds,
-            h11_max_incomplete_event_size=limits.head_bytes,
         )
         self._server = _Quiet(config)
 
@@ -139,7 +138,7 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-def _protocol(clock: Clock, limits: ServerLimits) -> type[H11Protocol]:
+def _protocol(clock: Clock, limits: ServerLimits) -> type[HttpToolsProtocol]:
     """The connection class with these limits: uvicorn makes one per connection, from the class alone."""
 
     class Protocol(_GuardedProtocol):
@@ -149,8 +148,16 @@ def _protocol(clock: Clock, limits: ServerLimits) -> type[H11Protocol]:
     return Protocol
 
 
-class _GuardedProtocol(H11Protocol):
-    """One connection."""
+class _HeadTooLargeError(Exception):
+    """Raised into the parser, which stops there."""
+
+
+class _GuardedProtocol(HttpToolsProtocol):
+    """One connection. llhttp reads it, as strict as it comes; what it leaves to its user is here.
+
+    `_unread` counts the bytes read since the parser got somewhere: of a trailer or a chunk's extension it
+    keeps no more than that, and no more than one read besides.
+    """
 
     CLOCK: Clock
     LIMITS: ServerLimits
@@ -165,6 +172,11 @@ class _GuardedProtocol(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self._head_deadline: asyncio.TimerHandle | None = None
         self._stall_deadline: asyncio.TimerHandle | None = None
+        self._unread = 0
+        self._head_bytes = 0
+        self._in_head = False
+        self._deaf = False
+        """Whether the last request that will be read here has been."""
 
     # ------------------------------------------------------------------ asyncio.Protocol
 
@@ -181,7 +193,19 @@ class _GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        if self._deaf:
+            return
+        self._unread += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._deaf = True  # no other protocol is spoken here: the request is answered as it stands
+        except httptools.HttpParserError as error:
+            self._unreadable(isinstance(error.__context__, _HeadTooLargeError))
+        else:
+            if self._unread > self.LIMITS.head_bytes:
+                self._unreadable(too_large=True)
         self._watch_head()
 
     def pause_writing(self) -> None:
@@ -195,26 +219,68 @@ class _GuardedProtocol(H11Protocol):
             self._stall_deadline = None
         super().resume_writing()
 
-    # ------------------------------------------------------------------ uvicorn
+    # ------------------------------------------------------------------ the parser
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._watch_head()
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own signature
-        """What h11 could not read: too large a head, or no HTTP."""
-        buffered = len(self.conn.trailing_data[0])
-        if buffered >= self.LIMITS.head_bytes:
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._weigh(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # a trailer is no header: it came after all that was decided by them
+            super().on_header(name, value)
+            self._weigh(len(name) + len(value) + len(": \r\n"))
+
+    def on_headers_complete(self) -> None:
+        self._unread, self._in_head = 0, False
+        version = self.parser.get_http_version()
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if version not in {"1.0", "1.1"} or hosts > 1 or (version == "1.1" and not hosts):
+            raise ValueError("no HTTP/1 with one Host (RFC 9112 section 3.2)")
+        super().on_headers_complete()
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unread = 0
+        super().on_message_complete()
+
+    def _weigh(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self.LIMITS.head_bytes:
+            raise _HeadTooLargeError
+
+    def _unreadable(self, too_large: bool) -> None:
+        """Refuse, and read no further. Requests that stand before what cannot be read are answered first."""
+        self._deaf = True
+        if self._busy() and not self.cycle.more_body:
+            self.cycle.keep_alive = False
+        elif too_large:
             most = self.LIMITS.head_bytes
             self._refuse(ErrorCode.PAYLOAD_TOO_LARGE, f"A head has {most} bytes at most.", status=431)
         else:
             self._refuse(ErrorCode.INVALID_REQUEST, "This is no HTTP/1.1 request.", status=400)
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch_head()
+
+    def _busy(self) -> bool:
+        """Whether a request is in hand."""
+        return self.cycle is not None and not self.cycle.response_complete
+
     # ------------------------------------------------------------------ heads
 
     def _watch_head(self) -> None:
         """A request in hand has its head, an idle connection its own timer; whatever else has this one."""
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._busy():
             self._forget_head()
         elif not self.transport.is_closing() and self.timeout_keep_alive_task is None:
             self._await_head()
@@ -232,7 +298,7 @@ class _GuardedProtocol(H11Protocol):
         self._head_deadline = None
         if self.transport.is_closing():
             return
-        if self.conn.trailing_data[0]:
+        if self._unread:
             self._refuse(ErrorCode.REQUEST_TIMEOUT, "The head did not arrive in time.")
         else:
             self.transport.close()  # connected and said nothing
@@ -240,9 +306,11 @@ class _GuardedProtocol(H11Protocol):
     def _refuse(self, code: ErrorCode, details: str, *, status: int = 0) -> None:
         """Answer where no application can be asked, in the same shape, and hang up."""
         self._forget_head()
-        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
-            self.transport.abort()
+        if self.pipeline or (self._busy() and self.cycle.response_started):
+            self.transport.abort()  # it would be read as part of another answer
             return
+        if self._busy():
+            self.cycle.disconnected = True  # the application's own answer would come too late
         body = {
             "error": "The request was refused",
             "details": details,

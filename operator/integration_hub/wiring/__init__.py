@@ -1,5 +1,5 @@
-"""The composition root: `hub` is the process, `kinds` its reconcilers."""
+"""The composition root: `hub` is all of one process, `process` what runs it, `kinds` its reconcilers."""
 
-from integration_hub.wiring.hub import serve
+from integration_hub.wiring.process import serve
 
 __all__ = ["serve"]

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +20,12 @@ from integration_hub.adapters.kubernetes import (
     Connection,
     EventRecorder,
     FeedLogin,
-    LoginError,
 )
 from integration_hub.api.kinds import KINDS
 from integration_hub.domain.consent import Consent
 from integration_hub.handlers.feed import Feed
 from integration_hub.handlers.probes import ProbeServer
-from integration_hub.logs import configure
 from integration_hub.metrics import Metrics
-from integration_hub.ports import StoreError
 from integration_hub.providers.catalogue import load_catalogue
 from integration_hub.reconcilers.catalogue import MANAGER, Catalogue
 from integration_hub.runtime.cache import ObjectCache
@@ -58,24 +53,6 @@ COMPONENT = "integration-hub"
 _log = logging.getLogger(__name__)
 Part = Callable[[], Coroutine[Any, Any, None]]
 """Something that runs as long as the process does."""
-
-
-def serve(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit status."""
-    configure(level=settings.log_level, form=settings.log_format)
-    try:
-        return asyncio.run(_serve(settings))
-    except (LoginError, SettingsError, StoreError) as error:
-        sys.stderr.write(f"integration-hub: {error}\n")
-        return 1
-
-
-async def _serve(settings: Settings) -> int:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    hub = await Hub.build(settings)
-    return await hub.run(stop)
 
 
 class Hub:

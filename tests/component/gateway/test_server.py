@@ -154,17 +154,42 @@ async def test_a_head_that_drips_after_an_answer_is_cut_too() -> None:
     [
         (b"GET / HTTP/1.1\r\nHost: hub\r\nX-Big: " + b"a" * 40_000, (431, "PAYLOAD_TOO_LARGE")),
         (b"GET /" + b"a" * 40_000, (431, "PAYLOAD_TOO_LARGE")),
+        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 9_000 + b"\r\n", (431, "PAYLOAD_TOO_LARGE")),
         (b"nonsense\r\n\r\n", (400, "INVALID_REQUEST")),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", (400, "INVALID_REQUEST")),
         (b"GET / HTTP/1.1\r\nHost: hub\r\nBad header: x\r\n\r\n", (400, "INVALID_REQUEST")),
         (b"GET / HTTP/1.1\r\nHost: hub\r\nA: b\r\n c\x00\r\n\r\n", (400, "INVALID_REQUEST")),
         (b"GET / HTTP/1.1\r\n\r\n", (400, "INVALID_REQUEST")),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", (400, "INVALID_REQUEST")),
+        (b"GET / HTTP/2.0\r\nHost: hub\r\n\r\n", (400, "INVALID_REQUEST")),
+        (b"GET /\r\n\r\n", (400, "INVALID_REQUEST")),
+        (b"GET /\xc3\xa4 HTTP/1.1\r\nHost: hub\r\n\r\n", (400, "INVALID_REQUEST")),
+        (b"GET / HTTP/1.1\nHost: hub\n\n", (400, "INVALID_REQUEST")),
+        (b"GET / HTTP/1.1\r\nHost: hub\r\nA: b\r\n c: d\r\n\r\n", (400, "INVALID_REQUEST")),
+        (b"GET / HTTP/1.1\r\nHost : hub\r\n\r\n", (400, "INVALID_REQUEST")),
         (
             b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
             (400, "INVALID_REQUEST"),
         ),
     ],
-    ids=["large header", "long path", "nonsense", "TLS", "bad name", "bad value", "no host", "two lengths"],
+    ids=[
+        "large header",
+        "long path",
+        "many headers",
+        "nonsense",
+        "TLS",
+        "bad name",
+        "bad value",
+        "no host",
+        "two hosts",
+        "HTTP/2",
+        "HTTP/0.9",
+        "bytes in the path",
+        "bare line feeds",
+        "folded header",
+        "blank before the colon",
+        "two lengths",
+    ],
 )
 async def test_what_is_no_request_is_refused_in_the_one_shape(sent: bytes, refusal: tuple[int, str]) -> None:
     async with serving() as server:
@@ -183,7 +208,65 @@ async def test_requests_sent_without_waiting_are_answered_in_order() -> None:
         assert told == [f"n{number}" for number in range(5)]
 
 
+async def test_what_stands_before_nonsense_is_answered_and_nothing_after_it() -> None:
+    async with serving() as server:
+        peer = await server.peer()
+        peer.send(*HEALTH)
+        peer.send(*HEALTH, body=b"nonsense\r\n\r\n")
+        peer.send(*HEALTH)
+        assert [(await peer.answer())[0] for _ in range(2)] == [200, 200]
+        assert await peer.hung_up()
+
+
+@pytest.mark.parametrize("upgrade", ["websocket", "h2c"])
+async def test_no_other_protocol_is_spoken(upgrade: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as server:
+        peer = await server.peer()
+        peer.send(*HEALTH, "Connection: Upgrade", f"Upgrade: {upgrade}")
+        peer.send(*HEALTH)
+        status, headers, _ = await peer.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert await peer.hung_up()
+    assert not caplog.records
+
+
 # --------------------------------------------------------------------------- bodies
+
+
+async def test_a_trailer_is_no_header() -> None:
+    """Neither does it say who asks, nor is it kept, however long (RFC 9110 section 6.5.1)."""
+    chunked = (
+        f"POST {V1} HTTP/1.1",
+        "Host: hub",
+        "Content-Type: application/json",
+        "Transfer-Encoding: chunked",
+    )
+    seen: list[bytes] = []
+
+    async def reading(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        seen.extend(name for name, _ in scope["headers"])
+        await Response("done")(scope, receive, send)
+
+    async with serving(reading) as server:
+        peer = await server.peer()
+        peer.send(*chunked, body=f"2\r\n{{}}\r\n0\r\nAuthorization: Bearer {ALICE}\r\n\r\n".encode())
+        assert (await peer.answer())[2] == b"done"
+        assert b"authorization" not in seen
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [b"0\r\nA: " + b"b" * 400_000, b"0\r\n" + b"A: b\r\n" * 80_000, b"2;" + b"e" * 400_000],
+    ids=["one trailer", "many trailers", "an extension of a chunk"],
+)
+async def test_what_goes_with_a_body_is_bounded_as_a_head_is(tail: bytes) -> None:
+    async with serving() as server:
+        peer = await server.peer()
+        peer.send(*POST, "Transfer-Encoding: chunked", body=b"2\r\n{}\r\n")
+        peer.writer.write(tail)
+        assert await peer.refusal() == (431, "PAYLOAD_TOO_LARGE")
 
 
 @pytest.mark.req("SEC-11")
