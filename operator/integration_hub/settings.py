@@ -157,6 +157,14 @@ class Settings(BaseSettings):
         min_length=1,
         description="Audience of ServiceAccount tokens.",
     )
+    kubernetes_issuer: str = Field(
+        default="",
+        description="Issuer of ServiceAccount tokens for a hub that works for single namespaces and so checks "
+        "them itself; by default as the API server says.",
+    )
+    kubernetes_jwks_url: str = Field(
+        default="", description="Its keys, where they are to be read outside the API server."
+    )
     gateway_allowed_cidrs: CommaList = Field(
         default=(), description="Networks whose clients may use the HTTP API; empty means all."
     )

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 from integration_hub import __version__
-from integration_hub.adapters.kubernetes.review import AccessReviewer, TokenReviewer
-from integration_hub.adapters.tokens.oidc import OidcAuthenticator, OidcTrust
-from integration_hub.adapters.tokens.routing import Authenticators
-from integration_hub.adapters.tokens.static_keys import StaticKeys, StaticKeysError
+from integration_hub.adapters.kubernetes import KubernetesCluster
+from integration_hub.adapters.kubernetes.review import AccessReviewer
 from integration_hub.gateway.app import build_app
 from integration_hub.gateway.parts import GatewayLimits, GatewayMetrics, GatewayParts, Operations, Probe
 from integration_hub.gateway.server import GatewayServer
-from integration_hub.ports import Authenticator, Clock, ClusterWriter, Egress, Entropy
+from integration_hub.ports import Clock, ClusterWriter, Egress, Entropy
 from integration_hub.runtime.health import Health, Report
 from integration_hub.settings import Settings
 from integration_hub.store import DatabaseStore
+from integration_hub.wiring.callers import authenticator
 from integration_hub.wiring.way_out import SettingsError
 
 
@@ -25,7 +24,7 @@ class DoorPorts:
     """What the door itself stands on. `reviews` asks the API server who somebody is."""
 
     settings: Settings
-    reviews: ClusterWriter
+    reviews: KubernetesCluster
     egress: Egress
     store: DatabaseStore
     metrics: GatewayMetrics
@@ -38,7 +37,7 @@ def open_door(ports: DoorPorts, operations: Operations) -> GatewayServer:
     """Listen; serving begins with the server's `run`. Raises SettingsError where the port cannot be had."""
     settings = ports.settings
     parts = GatewayParts(
-        authenticator=_authenticator(ports),
+        authenticator=authenticator(settings, ports.reviews, ports.egress, ports.clock),
         operations=operations,
         idempotency=ports.store,
         clock=ports.clock,
@@ -62,25 +61,6 @@ def open_door(ports: DoorPorts, operations: Operations) -> GatewayServer:
 def access_reviewer(settings: Settings, reviews: ClusterWriter, clock: Clock) -> AccessReviewer:
     """RBAC, asked within single namespaces where the hub may not ask about all of them."""
     return AccessReviewer(reviews, clock, local=bool(settings.watch_namespaces))
-
-
-def _authenticator(ports: DoorPorts) -> Authenticator:
-    settings = ports.settings
-    issuers: dict[str, Authenticator] = {}
-    if settings.oidc_issuer:
-        trust = OidcTrust(settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url)
-        issuers[settings.oidc_issuer] = OidcAuthenticator(trust, ports.egress, ports.clock)
-    kubernetes = TokenReviewer(ports.reviews, ports.clock, audience=settings.gateway_audience)
-    return Authenticators(static=_static_keys(settings), issuers=issuers, kubernetes=kubernetes)
-
-
-def _static_keys(settings: Settings) -> StaticKeys | None:
-    if settings.static_keys is None:
-        return None
-    try:
-        return StaticKeys.parse(settings.static_keys.get_secret_value().split(","))
-    except StaticKeysError as error:
-        raise SettingsError(f"static_keys: {error}") from None
 
 
 def gateway_limits(settings: Settings) -> GatewayLimits:

@@ -267,24 +267,6 @@ def test_key_sets_that_are_none_are_not_used(document: bytes) -> None:
     run(story())
 
 
-@pytest.mark.parametrize(
-    ("subject", "namespace"),
-    [("system:serviceaccount:team-a:bot", "team-a"), ("alice", None), ("system:serviceaccount::x", None)],
-)
-def test_a_clusters_own_issuer_vouches_for_serviceaccounts_alone(subject: str, namespace: str | None) -> None:
-    async def story() -> None:
-        bench = Bench(kind="kubernetes")
-        told = await bench.oidc.authenticate(bench.token(sub=subject))
-        if namespace is None:
-            refused(told)
-        else:
-            assert isinstance(told, Caller)
-            assert (told.user, told.namespace) == (subject, namespace)
-            assert f"system:serviceaccounts:{namespace}" in told.groups
-
-    run(story())
-
-
 # --------------------------------------------------------------------------- static keys
 
 

@@ -66,6 +66,10 @@ class KubernetesCluster:
                 return None
             raise
 
+    async def document(self, path: str, *, accept: str = JSON) -> Json:
+        """What the API server says at a path that is no object's, such as its OpenID configuration."""
+        return await self._read(path, accept)
+
     async def list(
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
     ) -> list[Json]:
