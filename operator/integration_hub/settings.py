@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from integration_hub.domain.vault_path import DEFAULT_TEMPLATE
+
 Role = Literal["operator", "gateway"]
 CommaList = Annotated[tuple[str, ...], NoDecode]
 PREFIX = "INTEGRATION_HUB_"
@@ -129,6 +131,55 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=_also("TOKEN_ENCRYPTION_OLD_KEYS"),
         description="Earlier keys, comma-separated: they open what they sealed, which is then sealed anew.",
+    )
+    vault_addr: str = Field(
+        default="",
+        max_length=512,
+        pattern=r"^(https?://[^\s/?#@]+/?)?$",
+        description="HashiCorp Vault or OpenBao that `vaultRef` is about, such as "
+        "`https://vault.vault.svc:8200`; none when empty.",
+    )
+    vault_namespace: str = Field(
+        default="",
+        max_length=256,
+        pattern=r"^[\x21-\x7e]*$",
+        description="Vault's own namespace, if any.",
+    )
+    vault_mount: str = Field(
+        default="secret",
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$",
+        description="Mount of the key/value engine, version 2.",
+    )
+    vault_path: str = Field(
+        default=DEFAULT_TEMPLATE,
+        description="Where a namespace's secrets lie below the mount. `{namespace}` keeps tenants apart, "
+        "`{path}` is what their `vaultRef` says.",
+    )
+    vault_auth: Literal["kubernetes", "approle", "token"] = Field(
+        default="kubernetes", description="How the hub logs in to Vault."
+    )
+    vault_auth_mount: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*)?$",
+        description="Mount of that auth method; `kubernetes` or `approle` when empty.",
+    )
+    vault_role: str = Field(
+        default="", max_length=256, description="Role to log in to, or the AppRole's role_id."
+    )
+    vault_auth_file: Path = Field(
+        default=Path("/var/run/secrets/integration-hub/vault/token"),
+        description="Proves the hub to Vault, read at every login: its ServiceAccount token, the "
+        "AppRole's secret_id, or the token itself.",
+    )
+    vault_ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of authorities trusted for Vault alone; egress_ca_file when absent.",
+    )
+    vault_cache_seconds: float = Field(
+        default=5,
+        ge=0,
+        le=300,
+        description="How long what was read from Vault is used, before a call or probe reads it again.",
     )
     redis_url: SecretStr | None = Field(
         default=None,

@@ -26,6 +26,24 @@
 {{- if .Values.egress.ca.configMap }}
 {{- $values = set $values "EGRESS_CA_FILE" (printf "/etc/integration-hub/ca/%s" .Values.egress.ca.key) }}
 {{- end }}
+{{- with .Values.vault }}
+{{- if .address }}
+{{- $values = merge $values (dict
+  "VAULT_ADDR" .address
+  "VAULT_NAMESPACE" .namespace
+  "VAULT_MOUNT" .mount
+  "VAULT_PATH" .path
+  "VAULT_CACHE_SECONDS" .cacheSeconds
+  "VAULT_AUTH" .auth.method
+  "VAULT_AUTH_MOUNT" .auth.mount
+  "VAULT_ROLE" .auth.role
+  "VAULT_AUTH_FILE" "/var/run/secrets/integration-hub/vault/token"
+) }}
+{{- if .ca.configMap }}
+{{- $values = set $values "VAULT_CA_FILE" (printf "/etc/integration-hub/vault-ca/%s" .ca.key) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if eq .Values.store.type "postgresql" }}
 {{- $values = set $values "STORE_CONNECTIONS" .Values.store.postgresql.connections }}
 {{- else }}

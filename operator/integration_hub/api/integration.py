@@ -22,6 +22,7 @@ from integration_hub.api.meta import (
     NamespaceName,
     ObjectName,
     Rule,
+    Word,
 )
 from integration_hub.api.provider import AuthType
 
@@ -46,6 +47,7 @@ __all__ = [
     "Retry",
     "Rotation",
     "SyncPolicy",
+    "VaultReference",
 ]
 
 TEST_REQUESTED = f"{GROUP}/test-requested"
@@ -116,11 +118,48 @@ class Projection(Model):
     )
 
 
+_SEGMENT = r"\.*[A-Za-z0-9_@-][A-Za-z0-9_.@-]*"
+"""Between the slashes of a path: never only dots, nothing that is encoded, nothing that ends the path."""
+
+
+class VaultReference(Model):
+    """A secret of Vault's key/value engine, version 2. It is read with the rights of the hub."""
+
+    path: Annotated[str, Field(max_length=512, pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$")] = Field(
+        description="Path of the secret below this namespace's part of Vault, such as `slack`. The "
+        "administrator says where that is: by default `<namespace>/` at the mount `secret`."
+    )
+    keys: Annotated[dict[str, Word], Field(max_length=16)] = Field(
+        default_factory=dict,
+        description="Fields that are called otherwise in Vault: the key that the provider expects, and the "
+        "field that holds it, such as `apiKey: api_token`. All others keep their names.",
+    )
+
+
 class Credentials(Model):
     """Where the secrets are. They never sit in a spec."""
 
+    RULES = (
+        Rule(
+            "!has(self.secretRef) || !has(self.vaultRef)",
+            "credentials come from one place: name secretRef or vaultRef, not both",
+            ".vaultRef",
+        ),
+        Rule(
+            "!has(self.vaultRef) || !has(self.rotation) || !has(self.rotation.writeBack) || "
+            "!self.rotation.writeBack",
+            "writeBack is for secretRef: the hub never writes to Vault",
+            ".rotation.writeBack",
+        ),
+    )
+
     secret_ref: LocalReference | None = Field(
         default=None, description="Secret in this namespace that holds the credentials."
+    )
+    vault_ref: VaultReference | None = Field(
+        default=None,
+        description="Secret in HashiCorp Vault or OpenBao that holds them, instead of secretRef; needs a hub "
+        "that is connected to one.",
     )
     refresh_before_seconds: int = Field(
         default=300, description="Refresh a token this many seconds before it expires.", ge=0, le=86_400
@@ -130,6 +169,13 @@ class Credentials(Model):
         default=None,
         description="Hand the credentials in use to workloads: type, provider, host, uri and the values.",
     )
+
+    @property
+    def place(self) -> str:
+        """What the spec names as their place, for messages: `Secret token`; empty if it names none."""
+        if self.secret_ref is not None:
+            return f"Secret {self.secret_ref.name}"
+        return f"Vault secret {self.vault_ref.path}" if self.vault_ref is not None else ""
 
 
 class Retry(Model):

@@ -68,7 +68,8 @@ class CredentialsStatus(Model):
 
     auth_type: AuthType | None = Field(default=None, description="The authentication mode in use.")
     secret_version: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, description="resourceVersion of the Secret that was last read."
+        default=None,
+        description="Version of the Secret that was last read: its resourceVersion, or Vault's own version.",
     )
     expires_at: Timestamp | None = Field(default=None, description="When they expire, where that is known.")
     next_refresh_at: Timestamp | None = Field(default=None, description="When they will be refreshed.")

@@ -61,8 +61,7 @@ class Reason(StrEnum):
     )
     VAULT_UNAVAILABLE = (
         "VaultUnavailable",
-        "Vault is sealed, on standby, unreachable, or does not let the hub log in; what was read last stays in "
-        "use, and the hub goes on trying",
+        "Vault is sealed, unreachable, or does not let the hub log in; what was read last stays in use",
     )
     VAULT_ACCESS_DENIED = "VaultAccessDenied", "Vault does not let the hub read this path"
     ENCRYPTION_ERROR = (

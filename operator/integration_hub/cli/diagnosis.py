@@ -43,15 +43,17 @@ CREDENTIALS, NETWORK, ENDPOINT, FIREWALL, RATES = (
 TITLES = (CREDENTIALS, NETWORK, ENDPOINT, FIREWALL, RATES)
 
 _CONNECT = "kubectl hub connect {name} -n {namespace}"
-_SECRET = "kubectl create secret generic {secret} -n {namespace} --from-literal=KEY=VALUE"  # noqa: S105
 WAYS_OUT: Mapping[str, tuple[str, str]] = {
     # What has to be there before anything can be sent
     "SecretRefMissing": (CREDENTIALS, "name a Secret in spec.credentials.secretRef"),
-    "SecretNotFound": (CREDENTIALS, f"make it: {_SECRET}"),
+    "SecretNotFound": (CREDENTIALS, "make it: {make}"),
     "SecretAccessDenied": (CREDENTIALS, "let the hub in: kubectl hub tenant add {namespace}"),
     "SecretKeyMissing": (CREDENTIALS, "add the key to the Secret; kubectl hub provider schema {provider}"),
     "SecretKeyInvalid": (CREDENTIALS, "put text into the key, without a line break at its end"),
     "SecretUnreadable": (CREDENTIALS, "the API server could not be asked; the hub tries again by itself"),
+    "VaultNotConfigured": (CREDENTIALS, "ask an administrator to connect the hub to Vault, or use secretRef"),
+    "VaultUnavailable": (CREDENTIALS, "ask an administrator to look at Vault; the hub tries again by itself"),
+    "VaultAccessDenied": (CREDENTIALS, "ask an administrator to let the hub's policy read that path"),
     "EncryptionError": (
         CREDENTIALS,
         "give the hub the key that sealed them back, or connect anew: " + _CONNECT,
@@ -62,7 +64,7 @@ WAYS_OUT: Mapping[str, tuple[str, str]] = {
     # Who was reached refused them
     "InvalidCredentials": (
         CREDENTIALS,
-        "put a valid key into the Secret {secret}, or connect anew: " + _CONNECT,
+        "put a valid key into the {place}, or connect anew: " + _CONNECT,
     ),
     "ReauthRequired": (CREDENTIALS, _CONNECT),
     "RefreshFailed": (CREDENTIALS, "the hub goes on trying; see kubectl hub logs {name} -n {namespace}"),
@@ -204,10 +206,18 @@ def _by_calls(check: Check, calls: Sequence[Json] | None) -> Check:
 
 def _words(found: Json) -> dict[str, str]:
     spec, metadata = found["spec"], found["metadata"]
-    reference = (spec.get("credentials") or {}).get("secretRef") or {}
+    named, namespace = spec.get("credentials") or {}, metadata["namespace"]
+    if named.get("vaultRef"):
+        place = f"Vault secret {named['vaultRef'].get('path')}"
+        make = "vault kv put, at the path that the message names"
+    else:
+        secret = (named.get("secretRef") or {}).get("name") or "NAME"
+        place = f"Secret {secret}"
+        make = f"kubectl create secret generic {secret} -n {namespace} --from-literal=KEY=VALUE"
     return {
         "name": str(metadata["name"]),
-        "namespace": str(metadata["namespace"]),
-        "secret": str(reference.get("name") or "NAME"),
+        "namespace": str(namespace),
+        "place": place,
+        "make": make,
         "provider": str(spec["providerRef"]["name"]),
     }

@@ -139,5 +139,5 @@ class Holder:
 
 
 def _in_secret(link: Link, grant: Grant) -> str:
-    brought = link.spec.credentials.secret_ref if grant.origin is Origin.IMPORTED else None
-    return f", or put new tokens into Secret {brought.name}" if brought is not None else ""
+    place = link.spec.credentials.place if grant.origin is Origin.IMPORTED else ""
+    return f", or put new tokens into {place}" if place else ""

@@ -8,13 +8,13 @@ from integration_hub.api.authentication import ApiKeyPlacement, AuthType
 from integration_hub.api.reasons import Reason
 from integration_hub.credentials.grant import Grant
 from integration_hub.credentials.owned_secret import Owner
-from integration_hub.credentials.reading import View, listed
+from integration_hub.credentials.reading import View
 from integration_hub.domain.concealment import concealing
 from integration_hub.ports import CredentialProblem, Expressions, Link, Presented, SecretText
 from integration_hub.providers import auth
 from integration_hub.providers.auth import Applied
 from integration_hub.providers.request import RequestProblem
-from integration_hub.providers.secret_values import Values
+from integration_hub.providers.secret_values import Values, listed
 from integration_hub.providers.sigv4 import AwsKeys, Scope, signer
 from integration_hub.providers.token_request import Setting
 
@@ -108,5 +108,4 @@ def _all(values: Values, applied: Applied) -> tuple[SecretText, ...]:
 
 
 def _where(link: Link) -> str:
-    reference = link.spec.credentials.secret_ref
-    return f"Secret {reference.name if reference is not None else Owner.of(link).secret_name}"
+    return link.spec.credentials.place or f"Secret {Owner.of(link).secret_name}"

@@ -1,54 +1,54 @@
-"""What a connection's credentials are made of, read from Secrets and remembered while they do not change.
+"""What a connection's credentials are made of, read from their place and remembered while they do not change.
 
 The metadata-only watch tells versions, so a connection whose Secrets have not changed costs no read.
-Where the watch knows nothing (a namespace it does not follow, a feed that is down), what was read counts for
-a few seconds. While the API server cannot be asked, what was read last goes on counting: the data
-plane outlives the control plane.
+Where no watch tells (Vault, a namespace that is not followed, a feed that is down), what was read counts for
+a few seconds. While a place cannot be asked, what was read last goes on counting: the data plane outlives
+the control plane, and Vault.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from integration_hub.api.authentication import AuthMode, AuthType
 from integration_hub.api.reasons import Reason
 from integration_hub.credentials.flights import Flights
-from integration_hub.credentials.owned_secret import SECRET_TYPE, Kept, OwnedBook, Owner
-from integration_hub.domain.config_schema import ConfigSchema
-from integration_hub.domain.consent import Consent
+from integration_hub.credentials.owned_secret import Kept, OwnedBook, Owner
 from integration_hub.ports import (
     ApiError,
     Clock,
     CredentialProblem,
     Link,
     SecretRead,
-    Secrets,
+    SecretSource,
     SecretState,
     SecretText,
     SecretVersions,
+    SourceVersion,
 )
 from integration_hub.providers import secret_values
 from integration_hub.providers.auth import InvalidKey, MissingKeys
-from integration_hub.providers.secret_values import ACCESS_TOKEN, CLIENT, Values
+from integration_hub.providers.secret_values import ACCESS_TOKEN, CLIENT, Values, listed, needed_by
 
 UNWATCHED_SECONDS = 5.0
-_Version = tuple[str, str] | Literal["missing", "unknown"]
+"""How long the hub's own Secret counts as it was read, where no watch tells of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
     """What was read at one moment.
 
-    `values` by their own names and the scheme's; `source` the Secret that the spec names, if it names
-    one. A view stands for one state: as long as nothing changes, it is the same object.
+    `values` by their own names and the scheme's; `source` what the place that the spec names holds, if it
+    names one; `unread` why that cannot be asked now, so that what it held last counts. A view stands for
+    one state: as long as nothing changes, it is the same object.
     """
 
     kept: Kept
     source: SecretRead | None = None
     values: Values = field(default_factory=dict, repr=False)
+    unread: CredentialProblem | None = None
 
     @property
     def version(self) -> str:
@@ -62,12 +62,16 @@ class View:
 
 @dataclass(slots=True)
 class _Memory:
-    """An answer with all that it rests on: the definitions, what the watch said then, what was read."""
+    """An answer with all that it rests on: the definitions, what was known then, what was read.
+
+    Of the pairs, the first is about the place that the spec names, `source`, the second about the hub's
+    own Secret.
+    """
 
     definitions: tuple[int, str, int]
-    names: tuple[str, str]
-    watched: tuple[_Version, _Version]
-    read: tuple[_Version, _Version]
+    source: SecretSource | None
+    known: tuple[SourceVersion, SourceVersion]
+    read: tuple[SourceVersion, SourceVersion]
     at: float
     view: View | CredentialProblem
 
@@ -77,18 +81,16 @@ class Reading:
 
     def __init__(
         self,
-        secrets: Secrets,
+        sources: Sequence[SecretSource],
         book: OwnedBook,
         versions: SecretVersions,
-        consent: Consent,
         clock: Clock,
         *,
         remember: int = 10_000,
     ) -> None:
-        self._secrets = secrets
+        self._sources = tuple(sources)
         self._book = book
         self._versions = versions
-        self._consent = consent
         self._clock = clock
         self._remember = remember
         self._memory: OrderedDict[str, _Memory] = OrderedDict()
@@ -135,46 +137,60 @@ class Reading:
     def _still(self, link: Link, known: _Memory) -> bool:
         if known.definitions != _definitions(link):
             return False
-        for place, name in enumerate(known.names):
-            now = self._versions.version(link.namespace, name) if name else "missing"
-            if now == "unknown":
-                if self._clock.monotonic() - known.at > UNWATCHED_SECONDS:
-                    return False
-            elif now not in (known.watched[place], known.read[place]):
+        named, own = self._versions_of(link, known.source)
+        if own == "unknown":
+            if self._clock.monotonic() - known.at > UNWATCHED_SECONDS:
                 return False
-        return True
+        elif own not in (known.known[1], known.read[1]):
+            return False
+        if known.source is None or named != "unknown":
+            return named in (known.known[0], known.read[0])
+        return self._clock.monotonic() - known.at <= known.source.unwatched_seconds
 
-    def _watch(self, link: Link, names: tuple[str, str]) -> tuple[_Version, _Version]:
-        named, owned = (self._versions.version(link.namespace, each) if each else "missing" for each in names)
-        return named, owned
+    def _versions_of(self, link: Link, source: SecretSource | None) -> tuple[SourceVersion, SourceVersion]:
+        own = self._versions.version(link.namespace, Owner.of(link).secret_name)
+        return source.version(link) if source is not None else "missing", own
 
     async def _read(self, link: Link, *, tolerant: bool) -> View | CredentialProblem:
-        names = _names(link)
-        watched = self._watch(link, names)
+        source = next((each for each in self._sources if each.named(link)), None)
+        known = self._versions_of(link, source)
         try:
-            source = await self._source(link)
+            found = await source.read(link) if source is not None else None
             # Most connections have no Secret of the hub's, and the watch knows: one request less for each.
-            absent = tolerant and watched[1] == "missing" and link.uid not in self._written
+            absent = tolerant and known[1] == "missing" and link.uid not in self._written
             kept = Kept() if absent else await self._book.load(Owner.of(link))
         except ApiError as error:
-            known = self._memory.get(link.uid)
-            if tolerant and known is not None and known.definitions == _definitions(link):
-                return known.view
+            before = self._memory.get(link.uid)
+            if tolerant and before is not None and before.definitions == _definitions(link):
+                return before.view
             return CredentialProblem(
                 Reason.SECRET_UNREADABLE,
                 f"The Secrets of this Integration cannot be read now ({error.reason or error.status}).",
                 lasting=False,
                 retry_after=error.retry_after or 5.0,
             )
-        view = self._judge(link, source, kept)
-        read = _version_of(source), _version_of(kept if isinstance(kept, Kept) else None)
-        self._memory[link.uid] = _Memory(
-            _definitions(link), names, watched, read, self._clock.monotonic(), self._same(link, view)
-        )
+        view = self._judge(link, *self._last_good(link, found), kept)
+        read = _version_of(found), _version_of(kept)
+        at = self._clock.monotonic()
+        return self._keep(link, _Memory(_definitions(link), source, known, read, at, self._same(link, view)))
+
+    def _last_good(
+        self, link: Link, found: SecretRead | CredentialProblem | None
+    ) -> tuple[SecretRead | CredentialProblem | None, CredentialProblem | None]:
+        """What was read last where the place cannot be asked now, and why it cannot."""
+        before = self._memory.get(link.uid)
+        if not isinstance(found, CredentialProblem) or found.lasting or before is None:
+            return found, None
+        if not isinstance(before.view, View) or before.definitions != _definitions(link):
+            return found, None
+        return before.view.source, found
+
+    def _keep(self, link: Link, memory: _Memory) -> View | CredentialProblem:
+        self._memory[link.uid] = memory
         self._memory.move_to_end(link.uid)
         if len(self._memory) > self._remember:
             self._memory.popitem(last=False)
-        return self._memory[link.uid].view if link.uid in self._memory else view
+        return memory.view
 
     def _same(self, link: Link, view: View | CredentialProblem) -> View | CredentialProblem:
         """The view that is remembered, if this one says nothing else."""
@@ -184,77 +200,51 @@ class Reading:
             and isinstance(known.view, View)
             and isinstance(view, View)
             and known.definitions == _definitions(link)
-            and (known.view.kept, known.view.source) == (view.kept, view.source)
+            and (known.view.kept, known.view.source, known.view.unread)
+            == (view.kept, view.source, view.unread)
         ):
             return known.view
         return view
 
-    async def _source(self, link: Link) -> SecretRead | None:
-        reference = link.spec.credentials.secret_ref
-        return await self._secrets.read(link.namespace, reference.name) if reference is not None else None
-
     # ------------------------------------------------------------------ judgement
 
     def _judge(
-        self, link: Link, source: SecretRead | None, kept: Kept | CredentialProblem
+        self,
+        link: Link,
+        source: SecretRead | CredentialProblem | None,
+        unread: CredentialProblem | None,
+        kept: Kept | CredentialProblem,
     ) -> View | CredentialProblem:
         if isinstance(kept, CredentialProblem):
             return kept
-        needed = _needed(link)
+        if isinstance(source, CredentialProblem):
+            return source
+        needed = needed_by(link)
         if source is None:
             if not kept.given and needed:
                 return _no_secret(link, needed)
             return self._view(link, None, _as_named(link.mode, kept.given), kept)
-        name = link.spec.credentials.secret_ref.name if link.spec.credentials.secret_ref else ""
-        if source.state is SecretState.DENIED:
-            return CredentialProblem(
-                Reason.SECRET_ACCESS_DENIED,
-                f"The hub may not read Secret {name}: namespace {link.namespace} does not let it in yet. To "
-                f"change that: {self._consent.command(link.namespace)}",
-            )
-        if source.state is SecretState.MISSING:
-            holding = f" with {listed(needed)}" if needed else ""
-            return CredentialProblem(
-                Reason.SECRET_NOT_FOUND,
-                f"There is no Secret {name} in namespace {link.namespace}: create it{holding}.",
-            )
-        if source.type == SECRET_TYPE:
-            return CredentialProblem(
-                Reason.SECRET_NOT_OURS,
-                f"Secret {name} is kept by the hub for itself: name one of your own in secretRef.",
-            )
+        place = link.spec.credentials.place
         garbled = next((key for key in needed if key in source.undecodable), None)
         if garbled is not None:
-            return _invalid(name, garbled, "it is not text in UTF-8")
+            return _invalid(place, garbled, "it is not text in UTF-8")
         absent = tuple(key for key in needed if not source.data.get(key))
         if absent:
-            return _lacking(name, absent)
+            return _lacking(place, absent)
         client = {name: kept.given[name] for name in CLIENT if name in kept.given}
-        return self._view(link, source, {**client, **source.data}, kept)
+        view = self._view(link, source, {**client, **source.data}, kept)
+        return replace(view, unread=unread) if isinstance(view, View) and unread is not None else view
 
     def _view(
         self, link: Link, source: SecretRead | None, data: Mapping[str, SecretText], kept: Kept
     ) -> View | CredentialProblem:
-        reference = link.spec.credentials.secret_ref
-        name = reference.name if reference is not None else Owner.of(link).secret_name
+        place = link.spec.credentials.place or f"Secret {Owner.of(link).secret_name}"
         values = secret_values.read(link.mode, data)
         if isinstance(values, MissingKeys):
-            return _lacking(name, values.keys)
+            return _lacking(place, values.keys)
         if isinstance(values, InvalidKey):
-            return _invalid(name, values.key, values.problem)
+            return _invalid(place, values.key, values.problem)
         return View(kept, source, values)
-
-
-def listed(keys: tuple[str, ...]) -> str:
-    return ("key " if len(keys) == 1 else "keys ") + " and ".join(keys)
-
-
-def _needed(link: Link) -> tuple[str, ...]:
-    """The scheme's keys, and those that the provider's credentialsSchema requires besides."""
-    keys = secret_values.needed(link.mode)
-    schema = ConfigSchema.read(link.provider.credentials_schema)
-    required = schema.schema.get("required", ()) if isinstance(schema, ConfigSchema) and keys else ()
-    return tuple(dict.fromkeys((*keys, *required)))
 
 
 def _as_named(mode: AuthMode, given: Mapping[str, SecretText]) -> dict[str, SecretText]:
@@ -276,31 +266,21 @@ def _no_secret(link: Link, needed: tuple[str, ...]) -> CredentialProblem:
     )
 
 
-def _lacking(name: str, keys: tuple[str, ...]) -> CredentialProblem:
-    return CredentialProblem(
-        Reason.SECRET_KEY_MISSING, f"Secret {name} lacks {listed(keys)}: add it with a value."
-    )
+def _lacking(place: str, keys: tuple[str, ...]) -> CredentialProblem:
+    return CredentialProblem(Reason.SECRET_KEY_MISSING, f"{place} lacks {listed(keys)}: add it with a value.")
 
 
-def _invalid(name: str, key: str, problem: str) -> CredentialProblem:
-    return CredentialProblem(
-        Reason.SECRET_KEY_INVALID, f"Key {key} of Secret {name} cannot be used: {problem}."
-    )
-
-
-def _names(link: Link) -> tuple[str, str]:
-    """The Secret that the spec names, empty if it names none, and the hub's own."""
-    reference = link.spec.credentials.secret_ref
-    return reference.name if reference is not None else "", Owner.of(link).secret_name
+def _invalid(place: str, key: str, problem: str) -> CredentialProblem:
+    return CredentialProblem(Reason.SECRET_KEY_INVALID, f"Key {key} of {place} cannot be used: {problem}.")
 
 
 def _definitions(link: Link) -> tuple[int, str, int]:
     return link.generation, link.provider_uid, link.provider_generation
 
 
-def _version_of(read: SecretRead | Kept | None) -> _Version:
+def _version_of(read: SecretRead | Kept | CredentialProblem | None) -> SourceVersion:
     if isinstance(read, Kept):
         return (read.uid, read.version) if read.uid else "missing"
-    if read is None or read.state is not SecretState.FOUND:
+    if not isinstance(read, SecretRead) or read.state is not SecretState.FOUND:
         return "missing"
     return read.uid, read.resource_version

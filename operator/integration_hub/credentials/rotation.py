@@ -147,6 +147,11 @@ class KeySteps:
                 return _unwritten(reference.name, error.reason or str(error.status))
             if done.state is not SecretWriteState.WRITTEN:
                 return _unwritten(reference.name, done.state.value)
+        elif source is not None:
+            return CredentialProblem(
+                Reason.ROTATION_FAILED,
+                f"The hub does not write to {link.spec.credentials.place}: put the new key there yourself.",
+            )
         given = {} if source is not None else dict(values)
         now = self.clock.now()
         return await self._alter(
@@ -209,7 +214,7 @@ class KeySteps:
         if not isinstance(answer, HttpResponse):
             return CredentialProblem(Reason.ROTATION_FAILED, conceal(answer.message), lasting=False)
         if answer.status >= 400 and not (gone and answer.status in _GONE):
-            said = clip(conceal(answer.body.decode("utf-8", "replace")), 128)
+            said = clip(one_line(answer.body.decode("utf-8", "replace"), conceal), 128)
             return CredentialProblem(
                 Reason.ROTATION_FAILED,
                 f"The vendor refuses to replace the key (status {answer.status}: {said}).",

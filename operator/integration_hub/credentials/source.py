@@ -298,16 +298,16 @@ class HubCredentials:
 
     def _facts(self, link: Link, view: View) -> CredentialFacts | CredentialProblem:
         kept, now = view.kept, self._clock.now()
-        reference = link.spec.credentials.secret_ref
-        rotation = link.spec.credentials.rotation
-        writable = reference is None or (rotation is not None and rotation.write_back)
+        named, rotation = link.spec.credentials, link.spec.credentials.rotation
+        into_secret = named.secret_ref is not None and rotation is not None and rotation.write_back
         facts = CredentialFacts(
             version=view.version,
             secret_version=view.secret_version,
             rotated_at=kept.rotated_at,
             stale=kept.stale,
             sealed=bool(kept.uid) and kept.sealed,
-            rotatable=link.mode.rotation is not None and writable,
+            rotatable=link.mode.rotation is not None and (not named.place or into_secret),
+            unread=view.unread,
             stage=kept.rotation.stage if kept.rotation is not None else RotationStage.NONE,
         )
         if link.mode.type not in TOKEN_MODES:

@@ -209,18 +209,16 @@ class Subject:
     """Whose call it was, for the words: who answers, where the credentials lie, how long it was given."""
 
     host: str
-    secret: str = ""
+    place: str = ""
     timeout_seconds: float = 30.0
 
 
 def explain(outcome: Outcome, subject: Subject) -> str:
     """What happened and what to do about it, for a person; at most a few lines, no secret, no body."""
     advice = _ADVICE.get(outcome.reason, "")
-    if outcome.success and not subject.secret:
+    if outcome.success and not subject.place:
         advice = "{host} answers."
-    secret = (
-        f"the Secret {subject.secret}" if subject.secret else "a Secret named by spec.credentials.secretRef"
-    )
+    secret = f"the {subject.place}" if subject.place else "a Secret named by spec.credentials.secretRef"
     said = f"HTTP {outcome.status}" if outcome.status else "no answer"
     what = advice.format(host=subject.host, said=said, secret=secret, timeout=f"{subject.timeout_seconds:g}")
     if not outcome.detail:

@@ -25,8 +25,8 @@ Json = Any
 
 _BAD_WHEN_TRUE = frozenset({"RotationDue", "Anomalous", "CircuitOpen"})
 """Conditions that are there only while something is wrong; every other one should be True."""
-_BAD_REASONS = frozenset({Reason.REFRESH_FAILED.value})
-"""Reasons that are trouble whatever the status: a token that still works and cannot be renewed."""
+_BAD_REASONS = frozenset({Reason.REFRESH_FAILED.value, Reason.VAULT_UNAVAILABLE.value})
+"""Reasons that are trouble whatever the status: what still works and cannot be renewed or read again."""
 _WANTED = frozenset({Reason.PAUSED.value, Reason.DELETING.value})
 
 

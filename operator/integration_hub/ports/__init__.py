@@ -94,6 +94,10 @@ from integration_hub.ports.identity import (
 from integration_hub.ports.link import Link, NoLink
 from integration_hub.ports.problem import Problem
 from integration_hub.ports.response_cache import CacheLook, ResponseCache
+from integration_hub.ports.secret_source import (
+    SecretSource,
+    SourceVersion,
+)
 from integration_hub.ports.secrets import (
     OwnedSecrets,
     SecretDraft,
@@ -225,12 +229,14 @@ __all__ = [
     "RotationStage",
     "SecretDraft",
     "SecretRead",
+    "SecretSource",
     "SecretState",
     "SecretText",
     "SecretVersions",
     "SecretWrite",
     "SecretWriteState",
     "Secrets",
+    "SourceVersion",
     "Signer",
     "Store",
     "StoreError",

@@ -68,7 +68,8 @@ class CredentialFacts:
     provider declares how, and the hub may write the result. `revocable`: whether the hub holds a grant
     that must be ended at the far end when the Integration goes. `stale`: what is kept was sealed with an
     old key; `refresh` seals it anew. `trouble`: why no newer token can be had at the moment, for a person,
-    while the present one still works.
+    while the present one still works. `unread`: why the place that the spec names cannot be asked at the
+    moment, while what it held last still counts.
     """
 
     version: str = ""
@@ -81,6 +82,7 @@ class CredentialFacts:
     revocable: bool = False
     stale: bool = False
     trouble: str = ""
+    unread: CredentialProblem | None = None
     stage: RotationStage = RotationStage.NONE
     account_id: str = ""
 

@@ -42,8 +42,12 @@ class Link:
     @property
     def account(self) -> str:
         """Names the provider account that limits are counted for: Integrations with one Secret share it."""
-        reference = self.spec.credentials.secret_ref
-        owner = f"{self.namespace}/{reference.name}" if reference is not None else self.uid
+        named = self.spec.credentials
+        owner = self.uid
+        if named.secret_ref is not None:
+            owner = f"{self.namespace}/{named.secret_ref.name}"
+        elif named.vault_ref is not None:
+            owner = f"{self.namespace}/vault/{named.vault_ref.path}"
         return f"{self.provider_uid}:{owner}"
 
     @property

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from integration_hub.api.authentication import AuthMode, AuthType, TokenRequest
 from integration_hub.domain import placeholder
-from integration_hub.ports import SecretText
+from integration_hub.domain.config_schema import ConfigSchema
+from integration_hub.ports import Link, SecretText
 from integration_hub.providers.auth import InvalidKey, MissingKeys
 
 ACCESS_TOKEN = "accessToken"  # noqa: S105 - the names of a Secret's keys
@@ -50,6 +51,19 @@ def needed(mode: AuthMode) -> tuple[str, ...]:
         # What the document must hold is told once it is there.
         renamed = [mode.secret_document]
     return tuple(dict.fromkeys((*renamed, *mode.extra_headers.values(), *mode.extra_query.values())))
+
+
+def needed_by(link: Link) -> tuple[str, ...]:
+    """The scheme's keys, and those that the provider's credentialsSchema requires besides."""
+    keys = needed(link.mode)
+    schema = ConfigSchema.read(link.provider.credentials_schema)
+    required = schema.schema.get("required", ()) if isinstance(schema, ConfigSchema) and keys else ()
+    return tuple(dict.fromkeys((*keys, *required)))
+
+
+def listed(keys: Sequence[str]) -> str:
+    """Keys in a message."""
+    return ("key " if len(keys) == 1 else "keys ") + " and ".join(keys)
 
 
 def read(mode: AuthMode, data: Values) -> Values | MissingKeys | InvalidKey:

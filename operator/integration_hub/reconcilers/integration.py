@@ -165,7 +165,9 @@ class IntegrationReconciler:
             basis,
             test_requested=annotations.get(TEST_REQUESTED, "")[:MAX_TEST_NAME],
             credentials=None,
-            secret_version=self._secret_version(basis.namespace, basis.secret_name),
+            secret_version=self._secret_version(basis.namespace, basis.secret_name)
+            if basis.watched
+            else None,
             facts=replace(facts, kept_version=kept or before),
             consent=parts.consent,
             tick=self._clock.monotonic(),

@@ -14,6 +14,7 @@ from integration_hub.credentials.client import Clients
 from integration_hub.credentials.exchange import Exchange
 from integration_hub.credentials.holding import Holder
 from integration_hub.credentials.keeper import HubKeeper
+from integration_hub.credentials.kubernetes_source import KubernetesSource
 from integration_hub.credentials.oauth_endpoint import OAuthEndpoint
 from integration_hub.credentials.owned_secret import OwnedBook
 from integration_hub.credentials.reading import Reading
@@ -34,6 +35,7 @@ from integration_hub.ports import (
     Locks,
     OwnedSecrets,
     Secrets,
+    SecretSource,
     SecretVersions,
     Store,
     Wakeups,
@@ -64,6 +66,7 @@ class CredentialPorts:
     settings: Settings
     cluster: Cluster
     egress: Egress
+    vault: SecretSource
     store: Store
     secrets_watch: Reflector
     consent: Consent
@@ -77,6 +80,7 @@ class CredentialPorts:
 class RoomPorts:
     """What the room is assembled from. `secrets` reads any Secret, `owned` writes the hub's own.
 
+    `further`: places besides Secrets that users may name.
     `environment` names OAuth clients; `connect_page` is where a person connects an Integration, by
     namespace and name.
     """
@@ -97,6 +101,7 @@ class RoomPorts:
     metrics: TokenMetrics
     clock: Clock
     entropy: Entropy
+    further: tuple[SecretSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,7 @@ def build_credentials(ports: CredentialPorts) -> CredentialRoom:
             metrics=ports.metrics,
             clock=ports.clock,
             entropy=ports.entropy,
+            further=(ports.vault,),
         )
     )
 
@@ -145,7 +151,8 @@ def assemble(ports: RoomPorts) -> CredentialRoom:
     """The room over any ports, those in memory too. Nothing is read or asked for yet."""
     clock, entropy, expressions = ports.clock, ports.entropy, ports.expressions
     book = OwnedBook(ports.owned, ports.seal, ports.consent)
-    reading = Reading(ports.secrets, book, ports.versions, ports.consent, clock)
+    secrets = KubernetesSource(ports.secrets, ports.versions, ports.consent)
+    reading = Reading((secrets, *ports.further), book, ports.versions, clock)
     clients = Clients(ports.secrets, ports.environment, ports.hub_namespace)
     endpoint = OAuthEndpoint(ports.egress, expressions, clients, clock, entropy)
     holder = Holder(clock, lambda link: ports.connect_page(link.namespace, link.key.name))

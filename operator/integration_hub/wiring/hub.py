@@ -150,7 +150,7 @@ class Hub:
                 settings=settings,
                 cluster=self._api_server.for_callers,
                 cache=self._cache,
-                egress=self._way_out.egress,
+                way_out=self._way_out,
                 store=store,
                 secrets_watch=self._watches.secrets,
                 consent=self._consent,

@@ -19,7 +19,6 @@ from integration_hub.ports import (
     Expressions,
     ResponseCache,
     StoreError,
-    StreamingEgress,
 )
 from integration_hub.providers.linking import Linker
 from integration_hub.providers.reading import ProviderReader
@@ -29,7 +28,8 @@ from integration_hub.runtime.reflector import Reflector
 from integration_hub.settings import Settings
 from integration_hub.store import DatabaseStore, StoreLimits, open_store
 from integration_hub.wiring.credentials import CredentialPorts, CredentialRoom, build_credentials
-from integration_hub.wiring.way_out import SettingsError
+from integration_hub.wiring.vault import Vault
+from integration_hub.wiring.way_out import SettingsError, WayOut
 
 Closer = Callable[[], Awaitable[None]]
 STORE_LOOK_SECONDS = 5.0
@@ -64,11 +64,13 @@ class Shared:
     linker: Linker
     credentials: CredentialRoom
     calls: CallPipeline
+    vault: Vault
     close_cache: Closer
 
     async def close(self) -> None:
         """See what is being obtained to its end and stored, write what is buffered, and let go."""
         await self.credentials.source.close(LAST_TOKEN_SECONDS)
+        await self.vault.close()
         await self.close_cache()
         await self.store.close()
 
@@ -80,7 +82,7 @@ class SharedPorts:
     settings: Settings
     cluster: Cluster
     cache: ObjectCache
-    egress: StreamingEgress
+    way_out: WayOut
     store: DatabaseStore
     secrets_watch: Reflector
     consent: Consent
@@ -91,13 +93,15 @@ class SharedPorts:
 
 def build_shared(ports: SharedPorts) -> Shared:
     """Nothing is asked for yet. Raises SettingsError."""
-    expressions, clock = CelExpressions(), ports.clock
+    expressions, clock, egress = CelExpressions(), ports.clock, ports.way_out.egress
+    vault = Vault.build(ports.settings, ports.way_out, clock)
     reader = ProviderReader(ports.cache, expressions)
     credentials = build_credentials(
         CredentialPorts(
             settings=ports.settings,
             cluster=ports.cluster,
-            egress=ports.egress,
+            egress=egress,
+            vault=vault.source,
             store=ports.store,
             secrets_watch=ports.secrets_watch,
             consent=ports.consent,
@@ -109,7 +113,7 @@ def build_shared(ports: SharedPorts) -> Shared:
     )
     answers, close_answers = response_cache(ports.settings, clock)
     calls = CallPipeline(
-        ports.egress,
+        egress,
         credentials.source,
         ports.store,
         answers,
@@ -119,7 +123,7 @@ def build_shared(ports: SharedPorts) -> Shared:
         metrics=ports.metrics,
     )
     linker = Linker(ports.cache, reader, expressions, clock)
-    return Shared(ports.store, expressions, reader, linker, credentials, calls, close_answers)
+    return Shared(ports.store, expressions, reader, linker, credentials, calls, vault, close_answers)
 
 
 async def open_the_store(settings: Settings, clock: Clock, entropy: Entropy) -> DatabaseStore:

@@ -35,6 +35,7 @@ class WayOut:
     egress: GuardedEgress
     transport: AiohttpTransport
     resolver: SystemResolver
+    policy: AddressPolicy
 
     @classmethod
     def build(cls, settings: Settings, api_server: str) -> WayOut:
@@ -52,7 +53,7 @@ class WayOut:
             ) from None
         resolver = SystemResolver(settings.egress_hosts)
         limits = EgressLimits.of(settings.egress_connections)
-        return cls(GuardedEgress(transport, resolver, policy, limits), transport, resolver)
+        return cls(GuardedEgress(transport, resolver, policy, limits), transport, resolver, policy)
 
     async def close(self) -> None:
         await self.transport.close()

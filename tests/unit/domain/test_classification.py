@@ -198,7 +198,7 @@ def test_any_retry_after_is_bounded(value: str) -> None:
 
 
 def test_a_message_says_who_what_and_what_to_do() -> None:
-    message = explain(sort(answer(401)), Subject("slack.com", "slack-bot"))
+    message = explain(sort(answer(401)), Subject("slack.com", "Secret slack-bot"))
     assert "slack.com refused the credentials (HTTP 401)" in message
     assert "Secret slack-bot" in message
 
@@ -218,7 +218,7 @@ def test_every_outcome_has_words() -> None:
     reasons = {*LASTING, Reason.CONNECTED, Reason.RATE_LIMITED, Reason.UPSTREAM_ERROR}
     reasons |= {sort(HttpFailure(each, "x")).reason for each in Failure}
     for reason in reasons:
-        assert explain(Outcome(reason), Subject("api.example.com", "s"))
+        assert explain(Outcome(reason), Subject("api.example.com", "Secret s"))
 
 
 class HeldBack:

@@ -54,7 +54,9 @@ def credentials_ready(world: IntegrationWorld) -> Finding:
         )
     if isinstance(found, CredentialProblem):
         return _problem(world, found)
-    where = f"Secret {world.secret_name}" if world.secret_name else "The hub"
+    where = world.spec.credentials.place or "The hub"
+    if found.unread is not None:
+        return holds(found.unread.reason, f"What {where} held last stays in use. {found.unread.message}")
     return holds(Reason.CREDENTIALS_FOUND, f"{where} holds what mode {mode.type.value} needs.")
 
 
@@ -253,7 +255,7 @@ def credentials_status(world: IntegrationWorld) -> dict[str, Json] | None:
     if world.mode is None:
         return dict(before) or None
     told: dict[str, Json] = {**before, "authType": world.mode.type.value}
-    if not world.needs_credentials or not world.secret_name:
+    if not world.needs_credentials or not world.spec.credentials.place:
         told.pop("secretVersion", None)
     elif world.credentials is not None:
         told["secretVersion"] = world.inputs.secret_version

@@ -64,7 +64,10 @@ class Plan:
 
 
 def credentials_wanted(world: IntegrationWorld) -> bool:
-    """Whether this look needs the credentials: something is new, was not fine, is due, or is unknown."""
+    """Whether this look needs the credentials: something is new, was not fine, is due, or is unknown.
+
+    Those that no watch follows are read with every probe, and at its pace where there is none.
+    """
     early = _early(world)
     if not all(finding.holds for finding in early.values()) or not world.spec.enabled:
         return False
@@ -72,7 +75,9 @@ def credentials_wanted(world: IntegrationWorld) -> bool:
         return False
     if not settled(world) or world.recheck or refresh_look(world) or rotation_look(world):
         return True
-    return _nothing_to_try(world) is None and _why(world) is not None
+    if _nothing_to_try(world) is not None:
+        return not world.watched
+    return _why(world) is not None
 
 
 def settled(world: IntegrationWorld) -> bool:

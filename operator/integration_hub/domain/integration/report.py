@@ -39,6 +39,8 @@ from integration_hub.ports import EventNote, Json, Key
 DEFAULT_INTERVAL = 60
 CREDENTIALS_SECONDS = 60.0
 """Pause before a Secret that was not fine is read again, in case no watch tells of its change."""
+UNWATCHED_SECONDS = 15.0
+"""The same for what Vault holds, where a change is seen by reading alone."""
 CIRCUIT_OPEN = "CircuitOpen"
 PROJECTED = "Projected"
 ANOMALOUS = "Anomalous"
@@ -64,6 +66,7 @@ _STALLING = frozenset(
         Reason.ADDRESS_BLOCKED,
         Reason.INVALID_SPEC,
         Reason.SECRET_NOT_OURS,
+        Reason.VAULT_NOT_CONFIGURED,
     }
 )
 """Reasons that wait for a person. A provider or Secret that is not there yet may just be applied later."""
@@ -148,8 +151,8 @@ def interval_of(world: IntegrationWorld) -> int:
 def subject_of(world: IntegrationWorld) -> Subject:
     """Whose connection it is, for messages."""
     authority = world.address.authority if isinstance(world.address, Address) else "the provider"
-    secret = world.secret_name if world.needs_credentials else ""
-    return Subject(authority, secret, world.spec.timeout_seconds)
+    place = world.spec.credentials.place if world.needs_credentials else ""
+    return Subject(authority, place, world.spec.timeout_seconds)
 
 
 def _facts(world: IntegrationWorld, made: Plan, outcome: Outcome | None) -> HealthFacts:
@@ -186,12 +189,19 @@ def _next_look(world: IntegrationWorld, made: Plan, facts: HealthFacts) -> float
     if world.young and any(finding.reason in _MAY_FOLLOW for finding in made.findings.values()):
         waits.append(YOUNG_SECONDS)
     elif world.credentials is not None and not made.findings[CREDENTIALS_READY].holds:
-        pace = Pace(CREDENTIALS_SECONDS, world.jitter, world.tick)
-        waits.append(pace.after(CREDENTIALS_SECONDS) - world.tick)
+        waits.append(_credentials_wait(world))
+    elif not world.watched and world.needs_credentials and facts.next_probe is None:
+        waits.append(Pace(0.0, world.jitter, world.tick).after(interval_of(world)) - world.tick)
     ahead = seconds_until_next(replace(world, facts=facts)) if _accepted(made) else None
     if ahead is not None:
         waits.append(ahead)
     return max(min(waits), 0.001) if waits else None
+
+
+def _credentials_wait(world: IntegrationWorld) -> float:
+    """Until credentials that are not fine are looked at again, sooner where no watch tells of a change."""
+    seconds = CREDENTIALS_SECONDS if world.watched else UNWATCHED_SECONDS
+    return Pace(seconds, world.jitter, world.tick).after(seconds) - world.tick
 
 
 def _accepted(made: Plan) -> bool:

@@ -109,6 +109,11 @@ class Basis:
         reference = self.spec.credentials.secret_ref
         return reference.name if reference is not None else ""
 
+    @property
+    def watched(self) -> bool:
+        """Whether a watch tells of a change of the credentials; what Vault holds is only known by reading."""
+        return self.spec.credentials.vault_ref is None
+
 
 @dataclass(frozen=True, slots=True)
 class IntegrationWorld(Basis):
@@ -169,7 +174,7 @@ class IntegrationWorld(Basis):
         version = self.secret_version
         if isinstance(self.credentials, CredentialFacts) and self.credentials.secret_version:
             version = self.credentials.secret_version
-        if not self.needs_credentials or not self.secret_name:
+        if not self.needs_credentials or not self.spec.credentials.place:
             version = ""
         provider = self.provider
         return Inputs(
