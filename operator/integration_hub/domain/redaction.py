@@ -14,19 +14,19 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
-from integration_hub.domain.concealment import STRUCK, Conceal
+from integration_hub.domain.concealment import STRUCK, Conceal, nothing
 
 MAX_BODY = 8_192
 MAX_HEADER = 512
 MAX_HEADERS = 48
 MAX_PATH = 1_024
-LONGEST_READ = 262_144
-"""Of a longer body only the beginning is looked at: more than 30 times what is kept."""
+LONGEST_READ = 65_536
+"""Of a longer body only the beginning is looked at: eight times what is kept, a few milliseconds' work."""
 
 _NAME = re.compile(
     r"passw(or)?d|passphrase|passcode|(^|_)(pwd|pin|otp|mfa|cvc|cvv|sid|nonce)($|_)|secret|token|credential"
-    r"|authorization|authenticat|api_?key|(access|private|signing|account|encryption|subscription|function|app(lication)?)"
-    r"_?key|cookie|session|signature|(^|_)sig($|_)|assertion|code_verifier|jwt|bearer"
+    r"|authorization|authenticat|api_?key|(access|private|signing|account|encryption|subscription|functions?|app(lication)?)"
+    r"_?key|(^|_)auth($|_)|cookie|session|signature|(^|_)sig($|_)|assertion|code_verifier|jwt|bearer"
     r"|connection_?string",
 )
 _WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-. \[\]]+")
@@ -48,6 +48,12 @@ _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
         STRUCK,
     ),
 )
+_QUERY = re.compile(r"([?&])([A-Za-z_%][\w.\-\[\]%]{0,63})=([^&?#\s\"'<>\\]+)")
+"""A parameter of an address that stands in a text; one address may be quoted in another's query."""
+_ELEMENT = re.compile(
+    r"(<([A-Za-z_][\w.:-]{0,63})(?:\s[^<>]{0,512})?>)(<!\[CDATA\[[^\]]{0,4096}\]\]>|[^<]+)(?=</)"
+)
+_NAMED, _VALUES = ("name", "key"), ("value", "values")
 _PAIR = re.compile(
     r"""(?P<name>\\{0,7}["']?[A-Za-z_][A-Za-z0-9_.\-\[\]]{0,63}\\{0,7}["']?)(?P<mark>\s*[=:]\s*)"""
     r"""(?P<value>"(?:[^"\\]|\\.)*"?|'[^']*'?|\\{1,7}"[^"]*"?|[^\s&"',;<>}\]]+)"""
@@ -69,8 +75,14 @@ def headers(given: Mapping[str, str], conceal: Conceal) -> dict[str, str]:
     for name, value in given.items():
         if len(kept) == MAX_HEADERS:
             break
-        kept[name.lower()] = STRUCK if names_secret(name) else cut(conceal(value), MAX_HEADER)
+        kept[name.lower()] = STRUCK if names_secret(name) else cut(_header(value, conceal), MAX_HEADER)
     return kept
+
+
+def _header(value: str, conceal: Conceal) -> str:
+    """An address in it (Location, Link) may carry secrets of somebody else's."""
+    shown = conceal(value)
+    return free_text(shown, nothing) if "?" in shown or "@" in shown else shown
 
 
 def path(text: str, conceal: Conceal) -> str:
@@ -102,6 +114,10 @@ def free_text(text: str, conceal: Conceal) -> str:
     text = conceal(text)
     for pattern, replacement in _TEXT:
         text = pattern.sub(replacement, text)
+    if "=" in text:
+        text = _QUERY.sub(_without_parameter, text)
+    if "</" in text:
+        text = _ELEMENT.sub(_without_content, text)
     return _PAIR.sub(_without_value, text)
 
 
@@ -119,13 +135,26 @@ def _without_value(found: re.Match[str]) -> str:
     return f"{found['name']}{found['mark']}{mark}{STRUCK}{mark}"
 
 
+def _without_parameter(found: re.Match[str]) -> str:
+    mark, name, _ = found.groups()
+    plain = unquote_plus(name)
+    struck = names_secret(plain) or plain.lower() in _IN_PAIRS
+    return f"{mark}{name}={STRUCK}" if struck else found[0]
+
+
+def _without_content(found: re.Match[str]) -> str:
+    tag, name, _ = found.groups()
+    return f"{tag}{STRUCK}" if names_secret(name.rpartition(":")[2]) else found[0]
+
+
 def _struck(value: Any, conceal: Conceal, depth: int) -> Any:
     if not depth:
         return STRUCK
     if isinstance(value, dict):
+        told = any(isinstance(value.get(each), str) and names_secret(value[each]) for each in _NAMED)
         return {
             conceal(name): STRUCK
-            if names_secret(name) and inner not in (None, "", True, False)
+            if (names_secret(name) or (told and name in _VALUES)) and inner not in (None, "", True, False)
             else _struck(inner, conceal, depth - 1)
             for name, inner in value.items()
         }
@@ -149,8 +178,18 @@ def _pairs(query: str, conceal: Conceal) -> str:
         if value and (names_secret(plain) or plain.lower() in _IN_PAIRS):
             shown.append(f"{name}{mark}{STRUCK}")
         else:
-            shown.append(conceal(pair))
+            shown.append(_pair(pair, conceal))
     return "&".join(shown)
+
+
+def _pair(pair: str, conceal: Conceal) -> str:
+    """One whose name tells nothing; what its value quotes (a document, an address) may have names inside."""
+    shown = conceal(pair)
+    if "%" not in shown:
+        return shown
+    within = unquote_plus(shown)
+    struck = free_text(within, nothing)
+    return struck if struck != within else shown
 
 
 def _is_text(kind: str, beginning: bytes) -> bool:

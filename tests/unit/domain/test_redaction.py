@@ -24,6 +24,7 @@ FORM = "application/x-www-form-urlencoded"
         *((name, True) for name in ("Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie")),
         *((name, True) for name in ("X-Api-Key", "apikey", "api_key", "X-Auth-Token", "PRIVATE-TOKEN")),
         *((name, True) for name in ("X-Amz-Security-Token", "X-Hub-Signature-256", "DD-APPLICATION-KEY")),
+        *((name, True) for name in ("auth", "X-Auth", "x-functions-key")),
         *(
             (name, True)
             for name in ("password", "user[password]", "newPassword", "client_secret", "clientSecret")
@@ -32,6 +33,7 @@ FORM = "application/x-www-form-urlencoded"
         *((name, True) for name in ("sig", "X-Amz-Signature", "session_id", "privateKey", "otp")),
         *((name, False) for name in ("Content-Type", "key", "code", "key_id", "keyword", "monkey", "title")),
         *((name, False) for name in ("token_type", "ETag", "signed_at", "author", "status_code", "zip_code")),
+        *((name, False) for name in ("authority", "author_name", "oauth2_provider")),
     ],
     ids=str,
 )
@@ -45,11 +47,15 @@ def test_headers_are_kept_without_secrets() -> None:
         "X-Odd": f"before {CANARY} after",
         "Accept": "application/json",
         "X-Long": "y" * 9_000,
+        "Location": "https://user:UNKNOWN-7@x.example.com/?page=2&access_token=UNKNOWN-7",
+        "Link": '<https://x.example.com/?page=2&sig=UNKNOWN-7>; rel="next"',
     }
     kept = redaction.headers(given, CONCEAL)
     assert kept["authorization"] == "***"
     assert kept["x-odd"] == "before *** after"
     assert kept["accept"] == "application/json"
+    assert kept["location"] == "https://***@x.example.com/?page=2&access_token=***"
+    assert kept["link"] == '<https://x.example.com/?page=2&sig=***>; rel="next"'
     assert len(kept["x-long"]) == redaction.MAX_HEADER
     assert len(redaction.headers({f"x-{n}": "y" for n in range(500)}, nothing)) == redaction.MAX_HEADERS
 
@@ -115,6 +121,16 @@ def test_a_known_secret_is_in_no_body(body: str, kind: str) -> None:
         ("-----BEGIN RSA PRIVATE KEY-----\nUNKNOWN-7\n-----END RSA PRIVATE KEY-----", "text/plain"),
         ({"url": "https://user:UNKNOWN-7@host/"}, JSON),
         ({"note": "use ghp_UNKNOWN7abcdef"}, JSON),
+        ({"url": "https://x.example.com/a?access_token=UNKNOWN-7"}, JSON),
+        ({"url": "https://x.example.com/a?page=2&code=UNKNOWN-7#top"}, JSON),
+        ({"url": "https://x.example.com/?to=https://y.example.com/?sig=UNKNOWN-7"}, JSON),
+        ("see https://x.example.com/a?access_token=UNKNOWN-7", "text/plain"),
+        ("<r><SecretAccessKey>UNKNOWN-7</SecretAccessKey></r>", "application/xml"),
+        ('<s:r><s:password type="text"><![CDATA[UNKNOWN-7]]></s:password></s:r>', "text/xml"),
+        ([{"name": "DB_PASSWORD", "value": "UNKNOWN-7"}], JSON),
+        ({"variables": [{"key": "API_TOKEN", "value": {"of": "UNKNOWN-7"}}]}, JSON),
+        ("payload=" + quote('{"password": "UNKNOWN-7"}'), FORM),
+        ("next=" + quote("https://x.example.com/?access_token=UNKNOWN-7", safe=""), FORM),
     ],
     ids=lambda value: str(value)[:32],
 )
@@ -150,7 +166,13 @@ def test_a_document_that_was_cut_or_put_into_a_sentence_is_struck_as_text() -> N
 
 
 def test_what_is_harmless_stays_readable() -> None:
-    body = {"token_type": "bearer", "items": [1, 2.5, None, True], "title": "Grüße", "empty": ""}
+    body = {
+        "token_type": "bearer",
+        "link": "https://x.example.com/?page=2&q=a%20b",
+        "items": [1, 2.5, None, True],
+        "title": "Grüße",
+        "empty": "",
+    }
     assert json.loads(redaction.body(json.dumps(body).encode(), JSON, CONCEAL)) == body
 
 
