@@ -23,6 +23,7 @@ _SCHEMES = ("Basic", "Bearer")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 """Lines that somebody else breaks, and what a terminal would obey."""
 
+_ESCAPE = re.compile(r"%[0-9A-F]{2}")
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
 
 Conceal = Callable[[str], str]
@@ -60,8 +61,9 @@ def forms(value: str) -> Iterator[str]:
     yield secret
     if _PLAIN.fullmatch(secret):
         return  # written the same everywhere
-    yield quote(secret, safe="")
-    yield quote_plus(secret)
+    for quoted in (quote(secret, safe=""), quote_plus(secret)):
+        yield quoted
+        yield _ESCAPE.sub(lambda escape: escape[0].lower(), quoted)
     for ascii_only in (True, False):
         written = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
         yield written

@@ -71,6 +71,7 @@ def test_headers_are_kept_without_secrets() -> None:
         (f"/bot{CANARY}/sendMessage", "/bot***/sendMessage"),
         (f"/bot{quote(CANARY, safe='')}/x", "/bot***/x"),
         (f"/user?q={quote(CANARY, safe='')}", "/user?q=***"),
+        (f"/user?q={quote(CANARY, safe='').lower()}", "/user?q=***"),
         ("/user?flag&x=", "/user?flag&x="),
     ],
 )
