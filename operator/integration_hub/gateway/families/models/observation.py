@@ -176,7 +176,7 @@ class LogEntry(Answer):
     level: str = Field(description="debug, info, warn or error.")
     message: str = Field(description="What came of it.")
     method: str = Field(description="HTTP method.")
-    path: str = Field(description="Path, without the query.")
+    path: str = Field(description="Path and query; values that look like secrets are struck out.")
     status: int = Field(description="HTTP status; 0 without an answer.")
     outcome: str = Field(description="What it came to, in one stable word.")
     duration: int = Field(description="Milliseconds.")
