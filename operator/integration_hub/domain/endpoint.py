@@ -203,7 +203,7 @@ def _body_fields(endpoint: Endpoint, rest: Mapping[str, Json]) -> dict[str, Any]
     if isinstance(schema, SchemaProblem):
         return Problem(ErrorCode.INVALID_CONFIGURATION, f"endpoint {endpoint.name!r}: {schema.message}")
     filled = with_defaults(schema.schema, rest)
-    found = _told(schema, filled, root="", of="requestBody")
+    found = _told(schema, filled, root="data", of="requestBody")
     return _refused(found) if found else filled
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from integration_hub.api.errors import ErrorCode
 from integration_hub.api.offerings import Endpoint
@@ -74,7 +74,7 @@ class OneCall:
             return Plan(request_of(composed, caller, trail, purpose))
         endpoint = endpoints.find(link.provider, wording.endpoint)
         if isinstance(endpoint, Problem):
-            return endpoint
+            return replace(endpoint, details=f"{endpoint.details}; a path begins with a slash")
         problem = _named_wording_problem(endpoint, wording)
         if problem:
             return Problem(ErrorCode.INVALID_REQUEST, problem)
