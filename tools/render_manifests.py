@@ -5,7 +5,8 @@
     python tools/render_manifests.py --check    write nothing; exit 1 and name the files that differ
 
 Derived: `manifests/base`, which a real helm renders from the chart's defaults for namespace integration-hub
-(for those who take kustomize rather than helm), and the table of values in the chart's README.
+(for those who take kustomize rather than helm); `manifests/namespaced`, the roles that a cluster has to have
+before somebody without cluster rights installs a hub; and the table of values in the chart's README.
 """
 
 from __future__ import annotations
@@ -23,19 +24,15 @@ from generators import chart_readme  # noqa: E402
 
 CHART = ROOT / "charts" / "integration-hub"
 BASE = ROOT / "manifests" / "base"
+NAMESPACED = ROOT / "manifests" / "namespaced"
 NAME = "integration-hub"
 HEADER = "# Rendered from charts/integration-hub by tools/render_manifests.py. Do not edit.\n"
 
 
 def outputs() -> dict[Path, str]:
     """The derived files with their content; the CRDs are apart from the rest."""
-    ran = subprocess.run(
-        [str(locate_helm()), "template", NAME, str(CHART), "--namespace", NAME],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    documents = [part.strip() for part in f"\n{ran.stdout}".split("\n---\n") if part.strip()]
+    documents = _rendered()
+    roles = _rendered("--show-only", "templates/rbac-aggregated.yaml", "--set", "rbac.installer=true")
     definitions = [part for part in documents if "\nkind: CustomResourceDefinition\n" in part]
     rest = [part for part in documents if part not in definitions]
     readme = CHART / "README.md"
@@ -43,7 +40,18 @@ def outputs() -> dict[Path, str]:
         readme: chart_readme.with_values(readme.read_text(), (CHART / "values.yaml").read_text()),
         BASE / "crds.yaml": _joined(definitions),
         BASE / "integration-hub.yaml": _joined(rest),
+        NAMESPACED / "roles.yaml": _joined(roles),
     }
+
+
+def _rendered(*options: str) -> list[str]:
+    ran = subprocess.run(
+        [str(locate_helm()), "template", NAME, str(CHART), "--namespace", NAME, *options],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [part.strip() for part in f"\n{ran.stdout}".split("\n---\n") if part.strip()]
 
 
 def _joined(documents: list[str]) -> str:

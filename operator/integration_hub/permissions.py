@@ -49,6 +49,12 @@ LOCAL_CALLER_REVIEWS = (
         ("create",),
         "learn what a caller may do in this namespace",
     ),
+    Permission(
+        ("",),
+        ("serviceaccounts", "pods"),
+        ("get",),
+        "see whether those whom a caller's token names are still there",
+    ),
 )
 
 WATCH = (
@@ -57,6 +63,9 @@ WATCH = (
     Permission(("",), ("events",), ("create", "patch"), "record transitions"),
 )
 WATCH_NAMESPACED = (*WATCH, *LOCAL_CALLER_REVIEWS)
+
+INSTALLER = (Permission((GROUP,), _status_of(NAMESPACED_KINDS), ("patch",), "let a hub report on them"),)
+"""What the role admin of a namespace lacks of `WATCH_NAMESPACED`: nobody can grant what they do not hold."""
 
 OPERATOR = (
     Permission((GROUP,), CLUSTER_KINDS, READ, "watch the cluster's providers"),

@@ -244,7 +244,10 @@ def test_a_namespaced_install_asks_for_nothing_of_the_cluster() -> None:
         ("team-a", "integration-hub-operator"),
         ("team-a", "integration-hub-tenant"),
         ("team-b", "integration-hub-operator"),
+        ("team-b", "integration-hub-tenant"),
     }
+    bound = {(b["metadata"]["namespace"], b["roleRef"]["name"]) for b in of_kind(documents, "RoleBinding")}
+    assert bound == roles - {("team-b", "integration-hub-tenant")}, "that one waits for consent"
     assert plain_env(documents)["INTEGRATION_HUB_WATCH_NAMESPACES"] == "team-a,team-b"
     assert plain_env(documents)["INTEGRATION_HUB_CATALOGUE_INSTALL"] == "false"
     assert plain_env(documents)["INTEGRATION_HUB_HEAL_ADMISSION_POLICY"] == "false"

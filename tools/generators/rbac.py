@@ -20,6 +20,7 @@ def rule_sets() -> dict[str, list[dict[str, Any]]]:
             ("view", permissions.VIEW),
             ("edit", permissions.EDIT),
             ("admin", permissions.ADMIN),
+            ("installer", permissions.INSTALLER),
         )
     }
 

@@ -59,6 +59,8 @@
   "CALLER_BURST" (int64 .Values.gateway.rateLimit.burst)
   "GATEWAY_MAX_BODY_BYTES" (int64 .Values.gateway.body.maxBytes)
   "GATEWAY_MAX_STREAM_BYTES" (int64 .Values.gateway.body.maxStreamBytes)
+  "KUBERNETES_ISSUER" .Values.auth.kubernetes.issuer
+  "KUBERNETES_JWKS_URL" .Values.auth.kubernetes.jwksUrl
   "OIDC_ISSUER" .Values.auth.passport.issuer
   "OIDC_JWKS_URL" .Values.auth.passport.jwksUrl
   "OIDC_AUDIENCE" .Values.auth.passport.audience
