@@ -307,7 +307,7 @@ async def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     async with GatewayStage() as stage:
         answer = await ready(stage, endpoints=ENDPOINTS).ask("POST", EXECUTE, {"endpoint": "get project"})
         assert answer.status_code == 404
-        assert "Get Projects, Create Project); a path begins with a slash" in answer.json()["details"]
+        assert "Get Projects, Create Project, viewer); a path begins with a slash" in answer.json()["details"]
 
 
 @pytest.mark.req("CUS-05")
