@@ -317,6 +317,23 @@ async def test_a_server_that_never_answers_meets_the_deadline(bench: Bench) -> N
     assert (await failed(bench.egress(port), ask(port, timeout_seconds=0.2))).failure is Failure.TIMEOUT
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (b"plain\ttext", "plain\ttext"),
+        ("2 € Gebühr".encode(), "2 € Gebühr"),
+        (b"Geb\xfchr", "Gebühr"),
+        (b"a\x1b[2J\x01b\x7fc", "a [2J b c"),
+        (b"Geb\xfchr \x9b2J", "Gebühr  2J"),
+    ],
+    ids=["a tab", "UTF-8", "ISO 8859-1", "control characters", "C1 as well"],
+)
+async def test_a_header_is_text_that_can_be_shown_and_sent_on(bench: Bench, sent: bytes, read: str) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Odd: " + sent + b"\r\n\r\n"
+    port = await bench.serve_raw(says(head))
+    assert (await answered(bench.egress(port), ask(port))).headers["x-odd"] == read
+
+
 def says(*parts: bytes) -> Raw:
     async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for part in parts:

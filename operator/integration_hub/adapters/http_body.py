@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 
@@ -19,13 +20,26 @@ Explain = Callable[[Exception], HttpFailure]
 """An error of the wire in words for a user."""
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+
+
 def headers_of(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    """Lower-case names; values of a repeated header joined by a comma."""
+    """Lower-case names; values of a repeated header joined by a comma, all of them text that can be sent."""
     joined: dict[str, str] = {}
     for name, value in answer.headers.items():
-        key = name.lower()
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+        key, text = name.lower(), value if value.isprintable() else _sendable(value)
+        joined[key] = f"{joined[key]}, {text}" if key in joined else text
     return joined
+
+
+def _sendable(value: str) -> str:
+    """RFC 9110 section 5.5: what is no UTF-8 was ISO 8859-1 once; a control character counts as a blank."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            value = value.encode(errors="surrogateescape").decode("iso-8859-1")
+    return _CONTROL.sub(" ", value)
 
 
 async def read_plain(answer: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:

@@ -145,6 +145,25 @@ async def test_the_far_end_is_let_go_after_the_answer() -> None:
         assert [stream.closed for stream in stage.calls.opened] == [True]
 
 
+async def test_headers_with_other_letters_are_passed_on_as_utf_8_and_the_far_end_let_go() -> None:
+    async with ready() as stage:
+        stage.calls.behave = lambda _: said(200, content_disposition='attachment; filename="€ Gebühr.pdf"')
+        answer = await stage.client.get(f"{PROXY}/x", headers=headers())
+        assert answer.status_code == 200
+        raw = dict(answer.headers.raw)[b"content-disposition"]
+        assert raw.decode() == 'attachment; filename="€ Gebühr.pdf"'
+        assert [stream.closed for stream in stage.calls.opened] == [True]
+
+
+@pytest.mark.parametrize("status", [99, 101, 600, 999])
+async def test_a_status_that_ends_no_request_is_a_bad_gateway(status: int) -> None:
+    async with ready() as stage:
+        stage.calls.behave = lambda _: said(status)
+        answer = await stage.client.get(f"{PROXY}/x", headers=headers())
+        assert (answer.status_code, answer.headers["x-upstream-status"]) == (502, str(status))
+        assert [stream.closed for stream in stage.calls.opened] == [True]
+
+
 async def test_an_answer_that_breaks_off_does_not_end_as_if_it_were_whole() -> None:
     async with ready() as stage:
         broken = StreamBrokenError(HttpFailure(Failure.PROTOCOL, "it broke off"))

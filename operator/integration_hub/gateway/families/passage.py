@@ -93,7 +93,7 @@ class _Relayed(StreamingResponse):
     def __init__(self, opened: CallStream, method: str) -> None:
         self._opened = opened
         kept = {
-            name: value
+            name: value if value.isascii() else value.encode().decode("latin-1")  # UTF-8 as it is sent on
             for name, value in opened.headers.items()
             if name not in _HUBS_OWN and not name.startswith("access-control-")
         }
@@ -103,7 +103,9 @@ class _Relayed(StreamingResponse):
             "Content-Security-Policy": _SANDBOX,
         }
         content = _nothing() if method == "HEAD" else _told(opened)
-        super().__init__(content, status_code=opened.status, headers=headers)
+        # Others are no final statuses (RFC 9110 section 15), or would end what the caller speaks with us.
+        status = opened.status if 200 <= opened.status < 600 else 502
+        super().__init__(content, status_code=status, headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._opened:
