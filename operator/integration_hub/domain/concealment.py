@@ -20,8 +20,8 @@ SHORTEST = 4
 _SCHEMES = ("Basic", "Bearer")
 """Words before the credentials in a header of ours: no secret, and a help to the reader."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
-"""Lines that somebody else breaks, and what a terminal would obey."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
+"""Lines that somebody else breaks, what a terminal would obey, and halves of letters that cannot be sent."""
 
 _ESCAPE = re.compile(r"%[0-9A-F]{2}")
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
