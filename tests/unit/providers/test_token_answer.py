@@ -179,7 +179,10 @@ def test_no_answer_passes_unless_the_address_is_closed(
 
 def test_what_is_said_of_a_refusal_holds_no_secret_and_no_control_character() -> None:
     outcome = read(
-        {"error": "invalid_request", "error_description": "bad hunter2-secret\x1b[2J\u202e\ud800" + "x" * 9999},
+        {
+            "error": "invalid_request",
+            "error_description": "bad hunter2-secret\x1b[2J\u202e\ud800" + "x" * 999,
+        },
         status=400,
     )
     assert isinstance(outcome, TokenRefusal)
