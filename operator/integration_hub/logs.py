@@ -40,7 +40,8 @@ _IN_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1\2{HIDDEN}",
     ),
-    # JSON Web Tokens wherever they stand
+    # Products' keys and JSON Web Tokens wherever they stand
+    (re.compile(r"\bihp_[0-9A-Za-z_]{8,}"), HIDDEN),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), HIDDEN),
 )
 _DEPTH = 6

@@ -239,3 +239,36 @@ def test_help_is_found_in_a_guide_the_api_description_and_the_log(hub: Run, stag
     guide = Path(__file__).resolve().parents[2] / "docs/guides/troubleshooting.md"
     for way in ("kubectl hub logs", "kubectl hub diagnose", "/openapi.json"):
         assert way in guide.read_text()
+
+
+PRODUCT = {
+    "type": "Ready",
+    "status": "True",
+    "reason": "Succeeded",
+    "message": "The product works.",
+    "lastTransitionTime": "2026-11-21T09:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "exit_status"), [("healthy", 0), ("degraded", 0), ("unhealthy", 1), ("offline", 1)]
+)
+def test_how_a_product_is_decides_the_exit_status(
+    hub: Run, stage: GatewayStage, verdict: str, exit_status: int
+) -> None:
+    stage.product(status={"health": {"status": verdict, "responseTime": 12}, "conditions": [PRODUCT]})
+    shown = hub("product", "status", "itechsmart-dataflow", status=exit_status).stdout
+    told = dict(line.split(":", 1) for line in shown.splitlines())
+    assert told["Status"].strip() == verdict
+    assert told["Response"].strip() == "12 ms"
+    assert told["Product"].strip() == "Dataflow (itechsmart-dataflow)"
+
+
+def test_a_product_as_json_is_what_the_hub_answers(hub: Run, stage: GatewayStage) -> None:
+    stage.product(status={"health": {"status": "healthy"}, "conditions": [PRODUCT]})
+    told = json.loads(hub("product", "status", "itechsmart-dataflow", "-o", "json").stdout)
+    assert (told["product_id"], told["status"]) == ("itechsmart-dataflow", "healthy")
+
+
+def test_a_product_that_nobody_registered_is_not_found(hub: Run) -> None:
+    assert "No product is registered" in hub("product", "status", "nothing", status=3).output

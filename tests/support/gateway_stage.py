@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import TracebackType
@@ -11,9 +12,13 @@ import httpx2
 
 from credential_stage import Stage as CredentialStage
 from integration_hub.adapters.cel import CelExpressions
+from integration_hub.adapters.tokens.product_keys import ProductKeyAuthenticator
+from integration_hub.adapters.tokens.routing import Authenticators
 from integration_hub.api.integration import INTEGRATION
-from integration_hub.api.meta import KindInfo
+from integration_hub.api.meta import KindInfo, format_time
+from integration_hub.api.product_registration import PRODUCT_REGISTRATION
 from integration_hub.api.provider import CLUSTER_INTEGRATION_PROVIDER, INTEGRATION_PROVIDER
+from integration_hub.domain import product_key
 from integration_hub.gateway.app import build_app
 from integration_hub.gateway.parts import GatewayLimits, GatewayParts, Probe
 from integration_hub.ports import Calls, Json, Key
@@ -22,6 +27,7 @@ from integration_hub.providers.reading import ProviderReader
 from integration_hub.reconcilers.integration_links import declare_indexes
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 from integration_hub.runtime.status import resource_of
+from integration_hub.wiring.known_keys import CachedKeys
 from integration_hub.wiring.operations import OperationPorts, build_operations
 from memory_calls import MemoryCalls
 from memory_identity import MemoryAuthenticator, MemoryAuthorizer
@@ -136,8 +142,9 @@ class GatewayStage:
                 entropy=CountingEntropy(),
             )
         )
+        products = ProductKeyAuthenticator(CachedKeys(self.cache), self.clock)
         parts = GatewayParts(
-            authenticator=self.authenticator,
+            authenticator=Authenticators(products=products, kubernetes=self.authenticator),
             operations=self.operations,
             idempotency=self.store,
             clock=self.clock,
@@ -210,6 +217,36 @@ class GatewayStage:
         """`meta` is more of its metadata, such as labels."""
         spec = {"providerRef": {"name": "github"}, "credentials": {"secretRef": {"name": "gh"}}, **changes}
         return self.put(INTEGRATION, name, spec, namespace=namespace, status=status, **(meta or {}))
+
+    def product(
+        self,
+        name: str = "dataflow",
+        *,
+        namespace: str = NAMESPACE,
+        keys: Sequence[str] = (),
+        until: datetime | None = None,
+        status: Json = None,
+        **changes: Any,
+    ) -> CachedObject:
+        """A ProductRegistration whose status knows these keys; all but the first end at `until`."""
+        uid = f"uid-{namespace}-{name}"
+        moment = "2026-11-21T10:00:00Z"
+        entries: list[Json] = []
+        for key in keys:
+            read = product_key.read(key)
+            assert isinstance(read, product_key.KeyId)
+            entry: Json = {"id": read.id, "sha256": product_key.fingerprint(uid, key), "issuedAt": moment}
+            more = {"use": "Previous", "validUntil": format_time(until)} if entries and until else {}
+            entries.append({**entry, "use": "Current", **more})
+        spec = {
+            "productId": f"itechsmart-{name}",
+            "productName": name.title(),
+            "version": "1.0.0",
+            "apiEndpoint": f"http://{name}:8080",
+            **changes,
+        }
+        known = {"apiKey": {"keys": entries, "lastRotatedAt": moment}, **(status or {})}
+        return self.put(PRODUCT_REGISTRATION, name, spec, namespace=namespace, status=known)
 
     def integrations_uid(self, name: str, *, namespace: str = NAMESPACE) -> str:
         found = self.cache.get(Key(INTEGRATION.kind, namespace, name))

@@ -115,6 +115,11 @@ def some_integrations(function: Function) -> Function:
     return chosen(function)
 
 
+def one_product(function: Function) -> Function:
+    """The argument NAME of a ProductRegistration."""
+    return click.argument("name", shell_complete=_products)(function)
+
+
 def one_provider(function: Function) -> Function:
     """The argument NAME of a provider."""
     return click.argument("name", shell_complete=_providers)(function)
@@ -149,6 +154,11 @@ def _namespaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 def _integrations(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     del param
     return _of_ours(ctx, "integrations", incomplete)
+
+
+def _products(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    del param
+    return _of_ours(ctx, "productregistrations", incomplete)
 
 
 def _providers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -55,6 +55,7 @@ VERBS: Mapping[str, Later] = {
     "audit": _at("observe:audit", "Show who did what, and who used which credentials; newest first."),
     "cache": _at("calls:cache", "Look after cached answers."),
     "provider": _at("provider:provider", "Browse what can be connected."),
+    "product": _at("product:product", "Look after products and the keys by which they speak to the hub."),
     "tenant": _at("tenant:tenant", "Let the hub into namespaces, and out."),
     "check": _at("check:check", "Ask a hub whether it is ready and closed to strangers."),
     "completion": _at("completion:completion", "Print a completion script for a shell."),

@@ -43,7 +43,7 @@ _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(
-            r"\b(xox[abeoprs]-|gh[opsru]_|github_pat_|glpat-|[sr]k_(live|test)_|AKIA|ASIA)[A-Za-z0-9_-]{8,}"
+            r"\b(xox[abeoprs]-|gh[opsru]_|github_pat_|glpat-|[sr]k_(live|test)_|AKIA|ASIA|ihp_)[A-Za-z0-9_-]{8,}"
         ),
         STRUCK,
     ),

@@ -9,17 +9,18 @@ from integration_hub.adapters.kubernetes.issuer import ClusterIssuer
 from integration_hub.adapters.kubernetes.review import TokenReviewer
 from integration_hub.adapters.kubernetes.service_accounts import ServiceAccountTokens
 from integration_hub.adapters.tokens.oidc import OidcAuthenticator, OidcTrust
+from integration_hub.adapters.tokens.product_keys import ProductKeyAuthenticator
 from integration_hub.adapters.tokens.published_keys import PublishedKeys, document_at
 from integration_hub.adapters.tokens.routing import Authenticators
 from integration_hub.adapters.tokens.signed import SignedTokens
 from integration_hub.adapters.tokens.static_keys import StaticKeys, StaticKeysError
-from integration_hub.ports import Authenticator, Clock, Egress
+from integration_hub.ports import Authenticator, Clock, Egress, KnownKeys
 from integration_hub.settings import Settings
 from integration_hub.wiring.way_out import SettingsError
 
 
 def authenticator(
-    settings: Settings, cluster: KubernetesCluster, egress: Egress, clock: Clock
+    settings: Settings, cluster: KubernetesCluster, egress: Egress, known_keys: KnownKeys, clock: Clock
 ) -> Authenticator:
     """Everybody who may know a token. Raises SettingsError."""
     issuers: dict[str, Authenticator] = {}
@@ -27,7 +28,12 @@ def authenticator(
         trust = OidcTrust(settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url)
         issuers[settings.oidc_issuer] = OidcAuthenticator(trust, egress, clock)
     kubernetes = _service_accounts(settings, cluster, egress, clock)
-    return Authenticators(static=_static_keys(settings), issuers=issuers, kubernetes=kubernetes)
+    return Authenticators(
+        static=_static_keys(settings),
+        products=ProductKeyAuthenticator(known_keys, clock),
+        issuers=issuers,
+        kubernetes=kubernetes,
+    )
 
 
 def _service_accounts(

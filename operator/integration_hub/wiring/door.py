@@ -11,7 +11,7 @@ from integration_hub.adapters.kubernetes.review import AccessReviewer
 from integration_hub.gateway.app import build_app
 from integration_hub.gateway.parts import GatewayLimits, GatewayMetrics, GatewayParts, Operations, Probe
 from integration_hub.gateway.server import GatewayServer
-from integration_hub.ports import Clock, ClusterWriter, Egress, Entropy
+from integration_hub.ports import Clock, ClusterWriter, Egress, Entropy, KnownKeys
 from integration_hub.runtime.health import Health, Report
 from integration_hub.settings import Settings
 from integration_hub.store import DatabaseStore
@@ -29,6 +29,7 @@ class DoorPorts:
     store: DatabaseStore
     metrics: GatewayMetrics
     health: Health
+    known_keys: KnownKeys
     clock: Clock
     entropy: Entropy
 
@@ -37,7 +38,7 @@ def open_door(ports: DoorPorts, operations: Operations) -> GatewayServer:
     """Listen; serving begins with the server's `run`. Raises SettingsError where the port cannot be had."""
     settings = ports.settings
     parts = GatewayParts(
-        authenticator=authenticator(settings, ports.reviews, ports.egress, ports.clock),
+        authenticator=authenticator(settings, ports.reviews, ports.egress, ports.known_keys, ports.clock),
         operations=operations,
         idempotency=ports.store,
         clock=ports.clock,

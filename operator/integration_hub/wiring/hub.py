@@ -163,6 +163,7 @@ class Hub:
     def _wire_door(self) -> GatewayServer:
         # A process without this role does without a seventh of the program's memory.
         from integration_hub.wiring.door import DoorPorts, access_reviewer, open_door  # noqa: PLC0415
+        from integration_hub.wiring.known_keys import CachedKeys  # noqa: PLC0415
         from integration_hub.wiring.operations import OperationPorts, build_operations  # noqa: PLC0415
 
         settings, shared, clock = self._settings, self._shared, self._clock
@@ -190,6 +191,7 @@ class Hub:
             store=shared.store,
             metrics=self._metrics,
             health=self._health,
+            known_keys=CachedKeys(self._cache),
             clock=clock,
             entropy=self._entropy,
         )

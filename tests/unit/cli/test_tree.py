@@ -11,11 +11,13 @@ from click.testing import CliRunner
 
 from integration_hub.__main__ import main as program
 from integration_hub.api import integration as kind
+from integration_hub.api import product_key as kind_of_keys
 from integration_hub.api.kinds import KINDS
 from integration_hub.cli import main
 from integration_hub.cli.api_server import GROUP_PATH, INTEGRATIONS, OWN_PROVIDERS, PRODUCTS, PROVIDERS
 from integration_hub.cli.commands import completion
 from integration_hub.cli.commands.integration import ROTATION_REQUESTED, TEST_REQUESTED
+from integration_hub.cli.commands.product import REVOCATION_REQUESTED
 from integration_hub.cli.tree import VERBS
 
 HEAVY = (
@@ -88,6 +90,7 @@ def test_paths_and_marks_are_those_of_the_kinds() -> None:
     assert f"/apis/{KINDS[0].group}/{KINDS[0].version}" == GROUP_PATH
     assert kind.TEST_REQUESTED == TEST_REQUESTED
     assert kind.ROTATION_REQUESTED == ROTATION_REQUESTED
+    assert kind_of_keys.REVOCATION_REQUESTED == REVOCATION_REQUESTED
 
 
 @pytest.mark.parametrize("shell", completion.SHELLS)

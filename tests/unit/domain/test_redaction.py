@@ -122,6 +122,7 @@ def test_a_known_secret_is_in_no_body(body: str, kind: str) -> None:
         ("-----BEGIN RSA PRIVATE KEY-----\nUNKNOWN-7\n-----END RSA PRIVATE KEY-----", "text/plain"),
         ({"url": "https://user:UNKNOWN-7@host/"}, JSON),
         ({"note": "use ghp_UNKNOWN7abcdef"}, JSON),
+        ({"note": "use ihp_UNKNOWN7abc_def"}, JSON),
         ({"url": "https://x.example.com/a?access_token=UNKNOWN-7"}, JSON),
         ({"url": "https://x.example.com/a?page=2&code=UNKNOWN-7#top"}, JSON),
         ({"url": "https://x.example.com/?to=https://y.example.com/?sig=UNKNOWN-7"}, JSON),

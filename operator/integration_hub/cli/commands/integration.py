@@ -103,7 +103,7 @@ def rotate(session: Session, *, name: str, timeout: int) -> None:
     """
     path = resource_path(INTEGRATIONS, session.namespace, name)
     before = (session.api.get(path).get("status") or {}).get("credentials") or {}
-    asked = _moment()
+    asked = moment()
     found = session.api.merge(path, {"metadata": {"annotations": {ROTATION_REQUESTED: asked}}})
     generation = found["metadata"]["resourceVersion"]
 
@@ -169,7 +169,7 @@ def _tested(session: Session, name: str, timeout: int) -> dict[str, Json]:
 
 def request_test(session: Session, name: str) -> str:
     """Ask for a test; what its outcome will be marked with."""
-    asked = _moment()
+    asked = moment()
     path = resource_path(INTEGRATIONS, session.namespace, name)
     session.api.merge(path, {"metadata": {"annotations": {TEST_REQUESTED: asked}}})
     return asked
@@ -180,7 +180,7 @@ def tested(found: Json, asked: str) -> bool:
     return ((found.get("status") or {}).get("lastTest") or {}).get("requested") == asked
 
 
-def _moment() -> str:
+def moment() -> str:
     """Now, to the microsecond: two requests are never the same."""
     seconds, fraction = divmod(time.time_ns(), 10**9)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction // 1000:06d}Z"
