@@ -251,9 +251,7 @@ _ADVICE: Mapping[Reason, str] = {
         "{host} gave an answer that its provider does not expect ({said}); redirects are not followed. "
         "Check that the configured address is the one of the API itself."
     ),
-    Reason.ADDRESS_BLOCKED: (
-        "If this address is meant to be called, an administrator can add it to the hub's egress allow-list."
-    ),
+    Reason.ADDRESS_BLOCKED: ("If another one was meant, check spec.config and the provider's baseUrl."),
     Reason.CONFIG_INVALID: "Check spec.config and spec.healthCheck.path.",
     Reason.INVALID_URL: "Check spec.config and the provider's baseUrl.",
     Reason.NAME_NOT_RESOLVED: (

@@ -208,6 +208,13 @@ def test_the_providers_own_words_come_first() -> None:
     assert explain(outcome, Subject("slack.com")).startswith("Slack says missing_scope. slack.com refused")
 
 
+def test_a_closed_address_is_told_once_how_it_may_be_opened() -> None:
+    said = "it is closed; an administrator may open it by adding 10.0.0.1/32:443 to the egress allow-list"
+    told = explain(sort(HttpFailure(Failure.BLOCKED, said)), Subject("10.0.0.1"))
+    assert told.startswith(f"{said}. ")
+    assert told.count("allow-list") == 1
+
+
 def test_no_message_repeats_a_body() -> None:
     for status in (200, 302, 401, 404, 429, 500):
         outcome = sort(answer(status, {"leak": "s3cr3t"}))
