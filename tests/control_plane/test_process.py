@@ -363,7 +363,7 @@ def test_no_secret_is_ever_told_whatever_fails_and_every_line_of_the_log_is_json
         fail_in_every_way(customer)
         eventually(lambda: len(verdicts(customer)) == 4 * 9 + 3, "all are judged", seconds=60)
         eventually(
-            lambda: "Unknown" not in ready(customer) and len(customer.corner.asked) > 60, "again", seconds=60
+            lambda: "Unknown" not in ready(customer) and len(customer.corner.asked) > 60, "again", seconds=150
         )
         page = hub.page("/metrics")[1]
     shown = {
