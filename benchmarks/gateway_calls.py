@@ -3,9 +3,10 @@
     python benchmarks/gateway_calls.py [--calls 600] [--pairs 5] [--profile FILE]
 
 Bars: added CPU at most 1.5 ms, p50 added at most 3 ms, on loopback. *One*: one call after the other.
-*Sixteen*: sixteen callers who ask again at once, of a far end that takes a tenth of a second, so that
-sixteen calls are under way all the time. What the hub costs while nobody asks it is what it takes during
-the direct calls; that is taken off. A caller's own rate limit is lifted.
+*Sixteen*: sixteen callers who ask again at once, of a far end that takes a tenth of a second, more or less,
+so that sixteen calls are under way all the time, each at another point of its way. What the hub costs
+while nobody asks it is what it takes during the direct calls; that is taken off. A caller's own rate
+limit is lifted.
 """
 
 from __future__ import annotations

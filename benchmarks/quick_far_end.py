@@ -2,13 +2,15 @@
 
     python benchmarks/quick_far_end.py
 
-Below /slow it takes a tenth of a second, as systems across the internet do.
+Below /slow it takes a tenth of a second, as systems across the internet do: now a little more, now less, or
+all who wait for it would ask again in one moment, for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 
 BODY = json.dumps({"items": [{"id": number, "title": f"Item {number}"} for number in range(24)]}).encode()
 ANSWER = (
@@ -17,7 +19,7 @@ ANSWER = (
     + b"\r\n\r\n"
     + BODY
 )
-SLOW_SECONDS = 0.1
+SLOW_SECONDS = (0.08, 0.12)
 
 
 class FarEnd(asyncio.Protocol):
@@ -26,6 +28,7 @@ class FarEnd(asyncio.Protocol):
     def __init__(self) -> None:
         self._seen = b""
         self._loop = asyncio.get_running_loop()
+        self._chance = random.Random(id(self))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -36,7 +39,7 @@ class FarEnd(asyncio.Protocol):
         while b"\r\n\r\n" in self._seen:
             head, _, self._seen = self._seen.partition(b"\r\n\r\n")
             if b" /slow" in head:
-                self._loop.call_later(SLOW_SECONDS, self._transport.write, ANSWER)
+                self._loop.call_later(self._chance.uniform(*SLOW_SECONDS), self._transport.write, ANSWER)
             else:
                 self._transport.write(ANSWER)
 
