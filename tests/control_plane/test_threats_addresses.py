@@ -14,7 +14,7 @@ import pytest
 from eventually import eventually
 from far_end import Reply
 from tenant import Tenant, head_of
-from threat_stage import Answer, Siege
+from threat_stage import NAMES, Answer, Siege
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.xdist_group("threats"), pytest.mark.timeout(180)]
 
@@ -26,15 +26,18 @@ ILLEGIBLE = "InvalidURL"
 TELLTALE = "SecretInConfig"
 """So is what looks like a password in an address, which is told so that it is replaced."""
 
+NAMED = "leads to an address that is closed; an administrator may open it by adding its address with port"
+"""Of a name, whoever chose it learns neither the address nor what kind it is."""
+
 SPELLINGS: tuple[tuple[str, str], ...] = (
     # the loopback of this machine, where somebody listens on {port}
     ("https://127.0.0.1:{port}", "loopback"),
     ("https://127.0.0.2:{port}", "loopback"),
     ("http://127.0.0.1:{port}", "loopback"),
     ("HTTP://127.0.0.1:{port}", "loopback"),
-    ("https://localhost:{port}", "loopback"),
-    ("https://LocalHost.:{port}", "loopback"),
-    ("https://foo.localhost:{port}", "loopback"),
+    ("https://localhost:{port}", "a name inside a network"),
+    ("https://LocalHost.:{port}", "a name inside a network"),
+    ("https://foo.localhost:{port}", "a name inside a network"),
     ("https://[::1]:{port}", "loopback"),
     ("https://[0:0:0:0:0:0:0:1]:{port}", "loopback"),
     ("https://0.0.0.0:{port}", "this network"),
@@ -108,18 +111,18 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
     ("https://[2001:db8::1]", "documentation"),
     ("https://[100::1]", "discard"),
     # names of the inside, and names of the outside that lead there
-    ("https://kubernetes.default.svc", "private network"),
-    ("https://metadata.google.internal", "cloud metadata"),
+    ("https://kubernetes.default.svc", "a name inside a network"),
+    ("https://metadata.google.internal", "a name inside a network"),
     ("https://wiki.corp", "a name inside a network"),
-    ("https://metadata.far.example", "cloud metadata"),
-    ("https://loop.far.example:{port}", "loopback"),
-    ("https://six.far.example:{port}", "loopback"),
-    ("https://mapped.far.example:{port}", "IPv4 address inside"),
-    ("https://nat64.far.example:{port}", "NAT64"),
-    ("https://sixtofour.far.example:{port}", "6to4"),
-    ("https://private.far.example", "private network"),
-    ("https://shared.far.example", "carrier-grade NAT"),
-    ("https://any.far.example:{port}", "this network"),
+    ("https://metadata.far.example", NAMED),
+    ("https://loop.far.example:{port}", NAMED),
+    ("https://six.far.example:{port}", NAMED),
+    ("https://mapped.far.example:{port}", NAMED),
+    ("https://nat64.far.example:{port}", NAMED),
+    ("https://sixtofour.far.example:{port}", NAMED),
+    ("https://private.far.example", NAMED),
+    ("https://shared.far.example", NAMED),
+    ("https://any.far.example:{port}", NAMED),
     # ports and schemes
     ("https://93.184.216.34:22", "port 22 is not one that web APIs use"),
     ("https://93.184.216.34:0", ILLEGIBLE),
@@ -133,12 +136,12 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
     ("data:text/plain,x", ILLEGIBLE),
     ("", ILLEGIBLE),
     # the API server, which a wide entry of the allow-list covers; our own doors; what the list does not say
-    ("{api_server}", "a socket of the hub or of the API server"),
-    ("{api_server}/api/v1/secrets", "a socket of the hub or of the API server"),
-    ("https://127.0.0.1:{probes}/metrics", "a socket of the hub or of the API server"),
-    ("https://127.0.0.1:{gateway}", "a socket of the hub or of the API server"),
+    ("{api_server}", "loopback"),
+    ("{api_server}/api/v1/secrets", "loopback"),
+    ("https://127.0.0.1:{probes}/metrics", "loopback"),
+    ("https://127.0.0.1:{gateway}", "loopback"),
     ("http://127.0.0.2:{open}", "loopback"),
-    ("http://localhost.:{port}", "loopback"),
+    ("http://localhost.:{port}", "plain http"),
 )
 
 
@@ -169,6 +172,28 @@ def test_no_spelling_of_an_address_leads_inside(under_siege: Siege) -> None:
     assert let_through == {}
     assert execute(under_siege, "open", token).status == 200
     assert under_siege.inside.came == []
+
+
+@pytest.mark.req("SEC-09")
+def test_what_a_name_leads_to_is_told_to_administrators_alone(under_siege: Siege) -> None:
+    """A name server of their own would let tenants draw a map of the inside."""
+    tenant = under_siege.tenant("names")
+    chosen = {name: address for name, address in NAMES.items() if name.endswith(".far.example")}
+    connect(tenant, {name.partition(".")[0]: f"https://{name}" for name in chosen})
+    judged = verdicts(tenant, len(chosen))
+    words = {message.replace(f"{name}.far.example", "NAME") for name, (_, _, message) in judged.items()}
+    assert len(words) == 1, words
+    token = under_siege.caller(tenant.namespace, "edit")
+    for name in judged:
+        answer = execute(under_siege, name, token)
+        assert answer.code == "ADDRESS_BLOCKED", answer.body
+        assert chosen[f"{name}.far.example"].encode() not in answer.body
+    told = {
+        (entry["host"], entry["inside"].rpartition(": ")[0])
+        for entry in under_siege.hub.entries()
+        if entry.get("inside")
+    }
+    assert set(chosen.items()) <= told
 
 
 def test_a_redirect_leads_nowhere(under_siege: Siege) -> None:

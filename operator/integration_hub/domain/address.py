@@ -189,7 +189,9 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Do not connect. `reason` names the range, as in `loopback`."""
+    """Do not connect. `reason` names the range, as in `loopback`: for administrators, since of a name that
+    somebody else chose it tells what the inside looks like.
+    """
 
     reason: str
 
@@ -209,6 +211,17 @@ def check(address: Address, port: int, policy: AddressPolicy, trust: Trust) -> A
     if listed or (block.private and trust != "tenant"):
         return Allowed(listed)
     return Refused(block.name)
+
+
+def opens_any(policy: AddressPolicy, port: int) -> bool:
+    """Whether the administrator listed any address on this port."""
+    return any(entry.port == port for entry in policy.allow.entries)
+
+
+def range_name(address: Address) -> str:
+    """What anybody can look up about an address: the name of its range, empty for a public one."""
+    block = _narrowest(address, AddressPolicy(), "tenant")
+    return block.name if block is not None else ""
 
 
 def _narrowest(address: Address, policy: AddressPolicy, trust: Trust) -> Block | None:

@@ -48,6 +48,8 @@ class RequestLog:
             log.debug("request sent", status=outcome.status, **about)
             return
         about |= {"failure": outcome.failure, "reason": outcome.message}
+        if outcome.inside:
+            about["inside"] = outcome.inside
         if not self._news(request.destination.namespace, host, outcome.failure):
             log.debug("request failed again", **about)
         elif outcome.failure in _REFUSED:

@@ -4,6 +4,9 @@ One request passes, in order: the URL rules, a place among the requests in fligh
 resolution, the address table for *every* answer, and a connection to one of the addresses that
 were checked (there is no second resolution, so a name cannot change its mind in between). What is
 logged is host, status and milliseconds: never a path, a query or a header.
+
+Whoever chose a name is not told what it resolves to, nor what kind of address that is: with names of
+their own choice they could draw a map of the inside. The log tells administrators.
 """
 
 from __future__ import annotations
@@ -17,7 +20,16 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from integration_hub.domain import url as urls
-from integration_hub.domain.address import AddressPolicy, Refused, check, parse_literal
+from integration_hub.domain.address import (
+    Address,
+    AddressPolicy,
+    Refused,
+    Trust,
+    check,
+    opens_any,
+    parse_literal,
+    range_name,
+)
 from integration_hub.domain.url import Target, UrlProblem
 from integration_hub.egress.lanes import Lanes
 from integration_hub.egress.request_log import RequestLog
@@ -203,7 +215,9 @@ class GuardedEgress:
     async def _pin(
         self, request: HttpRequest, target: Target, deadline: float
     ) -> PinnedRequest | HttpFailure:
-        """Resolve once and check every address."""
+        """Resolve once and check every address. A name that nothing could open is not even looked up."""
+        if target.literal is None and target.needs_listing and not opens_any(self.policy, target.port):
+            return HttpFailure(Failure.BLOCKED, _closed(target))
         if target.literal is not None:
             found: Resolution | HttpFailure = Resolution((str(target.literal),))
         else:
@@ -211,8 +225,8 @@ class GuardedEgress:
         if isinstance(found, HttpFailure):
             return found
         refusal = self._refusal(request, target, found)
-        if refusal:
-            return HttpFailure(Failure.BLOCKED, refusal)
+        if refusal is not None:
+            return refusal
         return PinnedRequest(
             method=request.method,
             scheme="https" if target.scheme == "https" else "http",
@@ -229,31 +243,31 @@ class GuardedEgress:
             body_length=request.body_length,
         )
 
-    def _refusal(self, request: HttpRequest, target: Target, found: Resolution) -> str:
-        """Why these answers must not be connected to, or empty. One bad answer refuses them all."""
+    def _refusal(self, request: HttpRequest, target: Target, found: Resolution) -> HttpFailure | None:
+        """Why these answers must not be connected to, if so. One bad answer refuses them all."""
         trust = request.destination.trust
         if not found.addresses:
-            return f"{target.host} has no address"
+            return HttpFailure(Failure.BLOCKED, f"{target.host} has no address")
         if trust == "product" and not target.needs_listing and not _stays_home(target.host, found):
-            return (
-                f"Service {target.host} is an alias for {found.canonical_name}: a product must be a Service "
-                "of its own namespace, not an ExternalName"
+            message = (
+                f"Service {target.host} is an alias: a product must be a Service of its own namespace, no "
+                "ExternalName"
             )
+            return HttpFailure(Failure.BLOCKED, message, inside=f"alias for {found.canonical_name}")
         for text in found.addresses:
             address = parse_literal(text)
-            if address is None:
-                return f"{target.host} resolves to {text!r}, which is no plain address"
-            verdict = check(address, target.port, self.policy, trust)
+            verdict = (
+                Refused("no plain address") if address is None else self._verdict(address, target, trust)
+            )
             if isinstance(verdict, Refused):
-                where = (
-                    f"{target.host} is"
-                    if target.literal
-                    else f"{target.host} resolves to {address}, which is"
-                )
-                return f"{where} closed ({verdict.reason}); {_ask(address, target.port)}"
-            if target.needs_listing and not verdict.listed:
-                return f"{target.needs_listing}; otherwise {_ask(address, target.port)}"
-        return ""
+                return HttpFailure(Failure.BLOCKED, _closed(target), inside=f"{text}: {verdict.reason}")
+        return None
+
+    def _verdict(self, address: Address, target: Target, trust: Trust) -> Refused | None:
+        verdict = check(address, target.port, self.policy, trust)
+        if isinstance(verdict, Refused):
+            return verdict
+        return Refused("not on the allow-list") if target.needs_listing and not verdict.listed else None
 
 
 @dataclass(slots=True)
@@ -301,9 +315,17 @@ def _stays_home(host: str, found: Resolution) -> bool:
     return not canonical or canonical == host or canonical.startswith(f"{host}.")
 
 
-def _ask(address: object, port: int) -> str:
-    shown = f"{address}/128:{port}" if ":" in str(address) else f"{address}/32:{port}"
-    return f"an administrator may open it by adding {shown} to the egress allow-list"
+def _closed(target: Target) -> str:
+    """Of an address that somebody wrote, what they could look up themselves; of a name's, nothing."""
+    literal = target.literal
+    if literal is None:
+        why = target.needs_listing or f"{target.host} leads to an address that is closed"
+        entry = f"its address with port {target.port}"
+    else:
+        closed = f"{literal} is closed ({range_name(literal) or 'by the administrator'})"
+        why = closed if range_name(literal) else target.needs_listing or closed
+        entry = f"{literal}/{literal.max_prefixlen}:{target.port}"
+    return f"{why}; an administrator may open it by adding {entry} to the egress allow-list"
 
 
 def _header_problem(request: HttpRequest) -> str:

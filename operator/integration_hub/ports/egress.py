@@ -71,11 +71,15 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HttpFailure:
-    """No answer. `message` is fit for a user: it names host and cause, never a query or a secret."""
+    """No answer. `message` is fit for a user: it names host and cause, never a query or a secret.
+
+    `inside` is for the administrator's log alone: what a name resolved to, and why that is closed.
+    """
 
     failure: Failure
     message: str
     elapsed_seconds: float = 0.0
+    inside: str = field(default="", repr=False)
 
 
 class Egress(Protocol):

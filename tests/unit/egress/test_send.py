@@ -6,13 +6,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
 import pytest
 from structlog.testing import capture_logs
 
-from integration_hub.domain.address import AddressPolicy, AllowList
+from integration_hub.domain.address import AddressPolicy, AllowList, range_name
 from integration_hub.egress.request_log import AGAIN_SECONDS, RequestLog
 from integration_hub.egress.send import EgressLimits, GuardedEgress
 from integration_hub.ports import (
@@ -73,7 +73,9 @@ def egress(resolver: Names, *, allow: Sequence[str] = (), **more: Any) -> tuple[
     wire = more.pop("wire", None) or Wire()
     allow_list = AllowList.parse(allow)
     assert isinstance(allow_list, AllowList)
-    policy = AddressPolicy(allow_list, protected=more.pop("protected", frozenset()))
+    policy = AddressPolicy(
+        allow_list, deny=more.pop("deny", ()), protected=more.pop("protected", frozenset())
+    )
     return GuardedEgress(wire, resolver, policy, **more), wire
 
 
@@ -126,7 +128,12 @@ async def test_one_closed_answer_refuses_the_name(addresses: list[str]) -> None:
     guard, wire = egress(names(api_example_com=addresses))
     outcome = await refusal(guard, request("https://api.example.com/"))
     assert outcome.failure is Failure.BLOCKED
-    assert "api.example.com" in outcome.message
+    assert outcome.message == (
+        "api.example.com leads to an address that is closed; an administrator may open it by adding its "
+        "address with port 443 to the egress allow-list"
+    ), "whoever chose the name learns neither the address nor its kind"
+    assert outcome.inside.partition(": ")[0] in addresses
+    assert outcome.inside not in repr(outcome)
     assert wire.sent == []
 
 
@@ -143,8 +150,25 @@ async def test_one_closed_answer_refuses_the_name(addresses: list[str]) -> None:
 async def test_an_address_in_the_url_is_checked_as_well(url: str) -> None:
     resolver = names()
     guard, wire = egress(resolver)
-    assert (await refusal(guard, request(url))).failure is Failure.BLOCKED
+    outcome = await refusal(guard, request(url))
+    assert outcome.failure is Failure.BLOCKED
+    address = ip_address(url[8:-1].strip("[]"))
+    assert f"{address} is closed ({range_name(address)})" in outcome.message
+    assert f"{address}/{address.max_prefixlen}:443" in outcome.message
     assert (wire.sent, resolver.asked) == ([], [])
+
+
+async def test_a_socket_of_the_hub_is_told_from_others_of_its_range_by_nobody() -> None:
+    protected = frozenset({(ip_address("10.96.0.1"), 443), (ip_address(PUBLIC), 443)})
+    guard, _ = egress(names(), protected=protected, deny=(ip_network("34.118.224.0/20"),))
+    for address, told in (
+        ("10.96.0.1", "private network"),
+        ("10.96.0.2", "private network"),
+        (PUBLIC, "by the administrator"),
+        ("34.118.224.1", "by the administrator"),
+    ):
+        outcome = await refusal(guard, request(f"https://{address}/"))
+        assert f"{address} is closed ({told})" in outcome.message
 
 
 @pytest.mark.parametrize(
@@ -174,14 +198,34 @@ async def test_plain_http_goes_only_to_addresses_that_are_listed() -> None:
     outcome = await refusal(guard, request("http://api.example.com/"))
     assert outcome.failure is Failure.BLOCKED
     assert "use https" in outcome.message
-    assert f"{PUBLIC}/32:80" in outcome.message
+    assert PUBLIC not in outcome.message
+    assert outcome.inside == f"{PUBLIC}: not on the allow-list"
     assert isinstance(await guard.send(request("http://inside.example.com/")), HttpResponse)
     assert len(wire.sent) == 1
 
 
 async def test_an_internal_name_is_for_the_allow_list_even_if_it_is_public() -> None:
-    guard, _ = egress(Names({"api.other.svc": [Resolution((PUBLIC,))]}))
+    guard, _ = egress(Names({"api.other.svc": [Resolution((PUBLIC,))]}), allow=["10.0.0.0/8:443"])
     assert (await refusal(guard, request("https://api.other.svc/"))).failure is Failure.BLOCKED
+
+
+@pytest.mark.parametrize("url", ["https://wiki.corp/", "http://api.example.com/", "https://example.com:22/"])
+async def test_a_name_that_no_entry_could_open_is_not_looked_up(url: str) -> None:
+    """Whether there is such a name inside is nobody's to find out."""
+    resolver = names()
+    guard, _ = egress(resolver, allow=["10.0.0.0/8:8443"])
+    assert (await refusal(guard, request(url))).failure is Failure.BLOCKED
+    assert resolver.asked == []
+
+
+async def test_the_log_names_the_address_for_administrators() -> None:
+    guard, _ = egress(names(private_example_com=["10.1.2.3"]))
+    with capture_logs() as logs:
+        outcome = await refusal(guard, request("https://private.example.com/"))
+    [line] = logs
+    assert (line["log_level"], line["host"]) == ("warning", "private.example.com")
+    assert line["inside"] == "10.1.2.3: private network"
+    assert line["reason"] == outcome.message
 
 
 async def test_loopback_opens_to_exactly_what_the_administrator_lists() -> None:
@@ -223,6 +267,8 @@ async def test_a_service_that_is_an_alias_for_another_name_is_refused() -> None:
     outcome = await refusal(guard, request("http://flow/", "product"))
     assert outcome.failure is Failure.BLOCKED
     assert "ExternalName" in outcome.message
+    assert "vault" not in outcome.message
+    assert outcome.inside == "alias for secrets.vault.svc.cluster.local"
     assert wire.sent == []
 
 
