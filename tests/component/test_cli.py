@@ -16,7 +16,9 @@ from click.testing import CliRunner, Result
 from gateway_stage import ALICE, NAMESPACE, GatewayStage
 from integration_hub.api.errors import ErrorCode
 from integration_hub.cli import main
+from integration_hub.cli.exits import Exit
 from integration_hub.cli.hub_api import HubApi
+from integration_hub.cli.wire import Answer, Wire
 from integration_hub.ports import AuditRecord, CallRecord, HealthPoint
 from memory_calls import said, silence
 from served_gateway import served
@@ -221,6 +223,17 @@ def test_a_token_in_clear_over_a_network_is_warned_of(monkeypatch: pytest.Monkey
     result = CliRunner().invoke(main, asked, prog_name="kubectl hub")
     assert "warning: the token goes to http://hub.invalid:8000 in clear" in result.stderr
     assert result.exit_code == 5
+
+
+@pytest.mark.parametrize("body", [b"<html>Log in</html>", b"[]", b"[" * 100_000, b"null"])
+def test_what_is_not_the_hub_is_told_from_it(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    monkeypatch.setattr(Wire, "send", lambda *_, **__: Answer(200, {}, body))
+    monkeypatch.setenv("INTEGRATION_HUB_TOKEN", ALICE)
+    for command in (["stats"], ["logs", "gh"], ["exec", "gh", "GET", "/x"]):
+        asked = [*command, "-n", NAMESPACE, "--server", "https://hub.example.com"]
+        ended = CliRunner().invoke(main, asked, prog_name="kubectl hub")
+        assert ended.exit_code == Exit.UNREACHABLE
+        assert "what answers is not the hub" in ended.stderr
 
 
 def test_the_token_is_read_from_a_file(hub: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

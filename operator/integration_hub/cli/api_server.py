@@ -131,7 +131,7 @@ class ApiServer:
         answer = self._wire.send(method, path, body=content, headers={**typed, **(headers or {})})
         if answer.status >= 300:
             raise refusal(answer)
-        return answer.json()
+        return answer.document("the API server")
 
     def _watched(self, path: str, seconds: float) -> Iterator[Json]:
         with self._wire.lines(path, seconds=seconds) as lines:

@@ -49,9 +49,9 @@ class HubApi:
         content = None if body is None else json.dumps(body).encode()
         typed = {"Content-Type": "application/json"} if content is not None else {}
         answer = self._wire.send(method, path, body=content, headers={**typed, **(headers or {})})
-        told = answer.json()
         if answer.status < 300:
-            return told
+            return answer.document("the hub")
+        told = answer.json()
         raise HubError(answer.status, told if isinstance(told, dict) else {})
 
 

@@ -38,8 +38,19 @@ class Answer:
         """The body decoded; None where it is no JSON."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
+
+    def document(self, name: str) -> Json:
+        """What `name` answered: an object, or None for an empty body. Raises CliError for anything else."""
+        told = self.json()
+        if isinstance(told, dict) or not self.body:
+            return told
+        raise CliError(
+            f"what answers is not {name}: HTTP {self.status}, and no JSON object; does a login page or "
+            "another service stand at this address?",
+            Exit.UNREACHABLE,
+        )
 
 
 @dataclass(frozen=True, slots=True)
