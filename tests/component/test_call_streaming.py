@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -309,6 +310,22 @@ async def test_a_failure_without_end_is_cut(end: FarEnd, on: Stage) -> None:
     end.answer = no
     told = await refused(on, end.link(), get("/x"))
     assert (len(told.body), told.truncated) == (65_536, True)
+
+
+async def test_a_failure_that_drips_holds_nobody_up(end: FarEnd, on: Stage) -> None:
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=500)
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b"x")
+                await asyncio.sleep(0.05)
+        return response
+
+    end.answer = drip
+    answer = await refused(on, end.link(), get(timeout_seconds=2))
+    assert (answer.status, answer.truncated) == (500, True)
+    assert set(answer.body) == set(b"x")
 
 
 async def test_a_download_renews_expired_credentials_once_and_an_upload_never(end: FarEnd, on: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
@@ -144,7 +145,7 @@ class Streams:
         judged = self.attempts.judge(outgoing, head)
         if judged.outcome.success:
             return LoggedStream(self, outgoing, opened, judged, sent=sent)
-        response = await _read(opened, head)
+        response = await _read(opened, head, draft.timeout_seconds)
         tried = self.attempts.judge(outgoing, response)
         self.close(outgoing, tried, response, sent=sent, received=len(response.body))
         return tried
@@ -165,17 +166,18 @@ class Streams:
         )
 
 
-async def _read(stream: HttpStream, head: HttpResponse) -> HttpResponse:
-    """The beginning of a body that tells of a failure; what breaks off is as good as what came."""
+async def _read(stream: HttpStream, head: HttpResponse, seconds: float) -> HttpResponse:
+    """The beginning of a body that tells of a failure; what breaks off, or drips, is as good as what came."""
     parts: list[bytes] = []
     size = 0
     try:
-        async for part in stream.chunks():
-            parts.append(part)
-            size += len(part)
-            if size > MAX_ERROR_BYTES:
-                break
-    except StreamBrokenError:
+        async with asyncio.timeout(seconds):
+            async for part in stream.chunks():
+                parts.append(part)
+                size += len(part)
+                if size > MAX_ERROR_BYTES:
+                    break
+    except (StreamBrokenError, TimeoutError):
         size = MAX_ERROR_BYTES + 1
     finally:
         await stream.close()
