@@ -6,6 +6,7 @@ Integration that uses the provider relies on it, so the two cannot disagree.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ TEMPLATE_VARIABLES = ("config",)
 """What a placeholder in a URL, a path or a header may use."""
 MAX_TOLD = 3
 """Problems named in one message; the rest is counted."""
+_SETTING = re.compile(r"config\.([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def examine(spec: ProviderSpec, expressions: Expressions) -> Examined:
         *_schema_problems(credentials),
         *_address_problems(spec),
         *_expression_problems(spec, expressions),
+        *(_unknown_settings(spec, config) if isinstance(config, ConfigSchema) else ()),
         *(
             ProviderProblem(Reason.PROVIDER_INVALID, f"spec.{field}: {problem}")
             for field, problem in authentication.gaps(spec)
@@ -170,6 +173,24 @@ def _expression_problems(spec: ProviderSpec, expressions: Expressions) -> Iterat
             if isinstance(program, ExpressionError):
                 yield ProviderProblem(
                     Reason.EXPRESSION_INVALID, f"spec.{field}, in {{{{ {source} }}}}: {program.message}"
+                )
+
+
+def _unknown_settings(spec: ProviderSpec, config: ConfigSchema) -> Iterator[ProviderProblem]:
+    """Placeholders that no config can ever fill, since the schema takes no setting of that name."""
+    if config.schema.get("additionalProperties") is not False:
+        return
+    known = config.schema.get("properties") or {}
+    for field, template, variables in _templates(spec):
+        sources = placeholder.expressions(template) if "config" in variables else ()
+        for source in () if isinstance(sources, placeholder.PlaceholderProblem) else sources:
+            asked = _SETTING.fullmatch(source.strip())
+            if asked is not None and asked[1] not in known:
+                named = ", ".join(sorted(known)) or "none"
+                yield ProviderProblem(
+                    Reason.EXPRESSION_INVALID,
+                    f"spec.{field}, in {{{{ {source} }}}}: configSchema has no setting called {asked[1]} "
+                    f"(known: {named})",
                 )
 
 

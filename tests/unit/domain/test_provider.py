@@ -64,7 +64,7 @@ def test_a_sound_definition_has_no_problems() -> None:
         pytest.param({"baseUrl": "https://u:p@x.example"}, Reason.INVALID_URL, "spec.baseUrl", id="userinfo"),
         pytest.param({"baseUrl": "https://x.example/?v=1"}, Reason.INVALID_URL, "spec.baseUrl", id="query"),
         pytest.param(
-            {"baseUrl": "https://{{ config.a }}.x.example/api?v=1"},
+            {"baseUrl": "https://{{ config.a }}.x.example/api?v=1", "configSchema": {"a": "string"}},
             Reason.INVALID_URL,
             "spec.baseUrl",
             id="query after a placeholder",
@@ -103,6 +103,15 @@ def test_a_sound_definition_has_no_problems() -> None:
             Reason.EXPRESSION_INVALID,
             "spec.baseUrl",
             id="open-brace",
+        ),
+        pytest.param(
+            {
+                "baseUrl": "https://{{ config.sit }}.example.com",
+                "configSchema": {"site": {"type": "string"}},
+            },
+            Reason.EXPRESSION_INVALID,
+            "spec.baseUrl, in {{ config.sit }}: configSchema has no setting called sit (known: site)",
+            id="a-setting-that-nobody-can-make",
         ),
         pytest.param(
             {"baseUrl": "https://{{ site }}.example.com"},
