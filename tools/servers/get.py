@@ -29,7 +29,7 @@ class ServerMissingError(RuntimeError):
 def locate(server: str) -> Path:
     """Path of the server's program, fetched or built if need be.
 
-    gitea, stripe-mock and versitygw are programs; for keycloak it is its folder, for prism the folder
+    gitea, stripe-mock, vault and versitygw are programs; for keycloak it is its folder, for prism the folder
     that holds node_modules. Two processes never fetch the same one at once. Raises ServerMissingError.
     """
     folder = _cache(server)
@@ -118,7 +118,11 @@ def _cache(server: str) -> Path:
     if server in pins.GO_MODULES:
         module = pins.GO_MODULES[server]
         digest.update(repr((module.linker_flags, module.tags, module.cgo)).encode())
-        files = [module.directory / "go.mod", module.directory / "go.sum"]
+        files = [
+            module.directory / "go.mod",
+            module.directory / "go.sum",
+            *sorted(module.directory.glob("*.go")),
+        ]
     else:
         digest.update(repr(pins.KEYCLOAK).encode() if server == "keycloak" else b"node")
         files = [] if server == "keycloak" else [pins.NODE_FOLDER / "package-lock.json"]

@@ -31,6 +31,13 @@ GO_MODULES = {
         components=("stripe-mock",),
         stamps={},
     ),
+    # Of the last series under the Mozilla licence, whose API OpenBao keeps, the latest that its SDK fits.
+    "vault": Module(
+        directory=_HERE / "modules" / "vault",
+        package=".",
+        components=("vault",),
+        stamps={},
+    ),
     "versitygw": Module(
         directory=_HERE / "modules" / "versitygw",
         package="github.com/versity/versitygw/cmd/versitygw",

@@ -20,7 +20,7 @@ _WORTH_RENEWING = 1 / 2
 _LAST_WORD_SECONDS = 2.0
 _NEWBORN_SECONDS = 1.0
 _INVALID = "invalid token"
-"""In the words of Vault since 1.11, and of OpenBao, where it does not know the token or it has ended."""
+"""In the words of newer Vaults, where they do not know the token or it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
