@@ -19,6 +19,9 @@ from integration_hub.ports import Access, Caller, Json, Key, Problem
 from integration_hub.providers.reading import ProviderReader
 from integration_hub.runtime.cache import CachedObject, ObjectCache
 
+COMMON = "common"
+"""The audience that every other one includes: what suits all (003: Common, All Executive Types)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderFilter:
@@ -138,6 +141,6 @@ def _usable_from(found: FoundProvider, namespace: str) -> bool:
 def _fits(spec: ProviderSpec, wanted: ProviderFilter) -> bool:
     return (
         (wanted.category is None or spec.category is wanted.category)
-        and (not wanted.audience or wanted.audience in spec.audiences)
+        and (not wanted.audience or not {COMMON, wanted.audience}.isdisjoint(spec.audiences))
         and (wanted.auth_type is None or any(mode.type is wanted.auth_type for mode in spec.auth_modes))
     )

@@ -38,7 +38,9 @@ class ProviderQuery(Body):
     """Which providers to list."""
 
     category: str = Field(default="", max_length=64, description="Only of this category.")
-    audience: str = Field(default="", max_length=128, description="Only for this audience, such as cfo.")
+    audience: str = Field(
+        default="", max_length=128, description="Only what suits it, such as cfo; the common ones do."
+    )
     auth_type: str = Field(default="", max_length=64, description="Only with this way to authenticate.")
     limit: Limit = 100
     cursor: Cursor = ""
