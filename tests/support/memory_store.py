@@ -331,4 +331,5 @@ def _with(figures: CallFigures, call: CallRecord) -> CallFigures:
         bytes_sent=figures.bytes_sent + call.bytes_sent,
         bytes_received=figures.bytes_received + call.bytes_received,
         last_activity=max(figures.last_activity or call.at, call.at),
+        untimed=figures.untimed + (call.milliseconds <= 0),
     )

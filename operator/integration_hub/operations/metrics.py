@@ -25,7 +25,9 @@ class MetricsInput:
 
 @dataclass(frozen=True, slots=True)
 class MetricsReport:
-    """`average_milliseconds` is None without a call; `bytes_transferred` counts both directions."""
+    """`average_milliseconds` is of the calls that were sent, None without any; `bytes_transferred` counts
+    both directions.
+    """
 
     total: int
     successful: int
@@ -68,11 +70,12 @@ def too_far_back(window: timedelta | None) -> Problem | None:
 
 
 def report(figures: CallFigures) -> MetricsReport:
+    average = figures.average_milliseconds
     return MetricsReport(
         total=figures.total,
         successful=figures.successful,
         failed=figures.failed,
-        average_milliseconds=round(figures.milliseconds / figures.total) if figures.total else None,
+        average_milliseconds=round(average) if average is not None else None,
         bytes_transferred=figures.bytes_sent + figures.bytes_received,
         last_activity=figures.last_activity,
     )

@@ -107,4 +107,5 @@ def together(figures: Iterable[CallFigures]) -> CallFigures:
         bytes_sent=sum(each.bytes_sent for each in all_of_them),
         bytes_received=sum(each.bytes_received for each in all_of_them),
         last_activity=max(moments, default=None),
+        untimed=sum(each.untimed for each in all_of_them),
     )

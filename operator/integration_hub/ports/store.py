@@ -75,7 +75,10 @@ class CallQuery:
 
 @dataclass(frozen=True, slots=True)
 class CallFigures:
-    """Sums over a window, or since the first call where no window is asked for. Probes count as calls."""
+    """Sums over a window, or since the first call where no window is asked for. Probes count as calls.
+
+    `untimed`: of `total`, those that took no time, since they were refused before anything was sent.
+    """
 
     total: int = 0
     successful: int = 0
@@ -84,6 +87,13 @@ class CallFigures:
     bytes_sent: int = 0
     bytes_received: int = 0
     last_activity: datetime | None = None
+    untimed: int = 0
+
+    @property
+    def average_milliseconds(self) -> float | None:
+        """Of the calls that took any; None where there were none."""
+        timed = self.total - self.untimed
+        return self.milliseconds / timed if timed > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,8 @@ class Vitals:
         if before is None or total.total <= before.total:
             return False
         calls, failed = total.total - before.total, total.failed - before.failed
-        took = (total.milliseconds - before.milliseconds) / calls
+        sent = calls - (total.untimed - before.untimed)
+        took = (total.milliseconds - before.milliseconds) / sent if sent > 0 else 0.0
         known = self._detectors.get(uid) or Detector()
         now = known.after(Minute(calls, failed, took))
         self._detectors[uid] = now

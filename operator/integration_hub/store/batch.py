@@ -34,6 +34,7 @@ class Tally:
     bytes_sent: int = 0
     bytes_received: int = 0
     last_activity: int = 0
+    untimed: int = 0
 
     def add(self, other: Tally) -> None:
         self.total += other.total
@@ -42,6 +43,7 @@ class Tally:
         self.bytes_sent += other.bytes_sent
         self.bytes_received += other.bytes_received
         self.last_activity = max(self.last_activity, other.last_activity)
+        self.untimed += other.untimed
 
     def values(self) -> tuple[Value, ...]:
         """In the order of the columns after `namespace`."""
@@ -52,6 +54,7 @@ class Tally:
             self.bytes_sent,
             self.bytes_received,
             self.last_activity,
+            self.untimed,
         )
 
 
@@ -207,6 +210,7 @@ class Batch:
                 clip_number(record.bytes_sent),
                 clip_number(record.bytes_received),
                 at,
+                int(record.milliseconds <= 0),
             )
         )
         return True

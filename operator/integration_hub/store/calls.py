@@ -28,8 +28,9 @@ _INSERT = f"""
 """  # noqa: S608 - our own column names
 _ADD_TOTALS = """
     INSERT INTO call_totals AS known
-      (integration_uid, namespace, total, successful, microseconds, bytes_sent, bytes_received, last_activity)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+      (integration_uid, namespace, total, successful, microseconds, bytes_sent, bytes_received, last_activity,
+       untimed)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT (integration_uid) DO UPDATE SET
       total = known.total + excluded.total,
       successful = known.successful + excluded.successful,
@@ -37,13 +38,14 @@ _ADD_TOTALS = """
       bytes_sent = known.bytes_sent + excluded.bytes_sent,
       bytes_received = known.bytes_received + excluded.bytes_received,
       last_activity = CASE WHEN excluded.last_activity > known.last_activity
-                      THEN excluded.last_activity ELSE known.last_activity END
+                      THEN excluded.last_activity ELSE known.last_activity END,
+      untimed = known.untimed + excluded.untimed
 """
 _ADD_MINUTES = """
     INSERT INTO call_minutes AS known
       (integration_uid, minute, namespace, total, successful, microseconds, bytes_sent, bytes_received,
-       last_activity)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+       last_activity, untimed)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT (integration_uid, minute) DO UPDATE SET
       total = known.total + excluded.total,
       successful = known.successful + excluded.successful,
@@ -51,11 +53,13 @@ _ADD_MINUTES = """
       bytes_sent = known.bytes_sent + excluded.bytes_sent,
       bytes_received = known.bytes_received + excluded.bytes_received,
       last_activity = CASE WHEN excluded.last_activity > known.last_activity
-                      THEN excluded.last_activity ELSE known.last_activity END
+                      THEN excluded.last_activity ELSE known.last_activity END,
+      untimed = known.untimed + excluded.untimed
 """
-_SUMS = "total, successful, microseconds, bytes_sent, bytes_received, last_activity"
+_SUMS = "total, successful, microseconds, bytes_sent, bytes_received, last_activity, untimed"
 _SUMMED = (
-    "sum(total), sum(successful), sum(microseconds), sum(bytes_sent), sum(bytes_received), max(last_activity)"
+    "sum(total), sum(successful), sum(microseconds), sum(bytes_sent), sum(bytes_received), "
+    "max(last_activity), sum(untimed)"
 )
 _SERIES = f"""
     SELECT minute, {_SUMS} FROM call_minutes
@@ -180,7 +184,7 @@ def _record(row: Row) -> CallRecord:
 
 def _figures(row: Row) -> CallFigures:
     # PostgreSQL's sums of BIGINT are NUMERIC.
-    total, successful, microseconds, sent, received, last = map(int, row)
+    total, successful, microseconds, sent, received, last, untimed = map(int, row)
     return CallFigures(
-        total, successful, total - successful, microseconds / 1000, sent, received, from_ms(last)
+        total, successful, total - successful, microseconds / 1000, sent, received, from_ms(last), untimed
     )

@@ -161,6 +161,19 @@ async def test_no_window_is_answered_with_less_than_was_asked_for(path: str) -> 
         assert "at most 48h" in answer.json()["details"]
 
 
+async def test_refusals_of_our_own_do_not_make_answers_look_quick() -> None:
+    async with GatewayStage() as stage:
+        stage.provider()
+        uid = stage.integration().uid
+        called(stage, uid)
+        for _ in range(9):
+            called(stage, uid, success=False, milliseconds=0.0, attempt=0)
+        told = (await stage.ask("GET", f"{HUB}/gh/metrics")).json()["metrics"]
+        assert (told["totalRequests"], told["failedRequests"], told["averageResponseTime"]) == (10, 9, 200)
+        told = (await stage.ask("GET", f"{HUB}/projects/{NAMESPACE}/statistics")).json()["statistics"]
+        assert (told["totalRequests"], told["averageResponseTime"]) == (10, 200)
+
+
 async def test_before_the_first_call_nothing_is_made_up() -> None:
     async with GatewayStage() as stage:
         stage.provider()

@@ -125,6 +125,16 @@ async def test_figures_add_up(stage: Stage) -> None:
     }
 
 
+async def test_calls_that_never_left_count_and_are_left_out_of_the_average(stage: Stage) -> None:
+    stage.store.record_call(stage.call(milliseconds=200.0))
+    for _ in range(99):
+        stage.store.record_call(stage.failed_call(milliseconds=0.0, status=0, attempt=0))
+    for since in (None, stage.clock.now()):
+        figures = (await stage.store.call_figures(NAMESPACE, [UID], since=since))[UID]
+        assert (figures.total, figures.failed, figures.untimed) == (100, 99, 99)
+        assert figures.average_milliseconds == 200.0
+
+
 async def test_figures_are_those_of_the_namespace_and_of_the_uids_asked_for(stage: Stage) -> None:
     for uid in ("one", "two", "three"):
         stage.store.record_call(stage.call(integration_uid=uid))
