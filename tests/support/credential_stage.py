@@ -34,6 +34,7 @@ from integration_hub.wiring.credentials import CredentialRoom, RoomPorts, assemb
 from memory import Answer, MemoryEgress, answer
 from memory_cluster import MemoryCluster
 from memory_store import MemoryStore
+from memory_vault import MemoryVault
 from virtual_time import FixedEntropy, VirtualClock, run
 
 NAMESPACE = "team-a"
@@ -225,6 +226,7 @@ class Stage:
         self.far_end = FarEnd()
         self.egress = MemoryEgress(self.far_end)
         self.versions = ClusterVersions(self.cluster)
+        self.vault = MemoryVault(self.clock)
         self.environment = dict(ENVIRONMENT)
         self._processes = 0
 
@@ -268,6 +270,7 @@ class Stage:
                 metrics=metrics,
                 clock=self.clock,
                 entropy=entropy,
+                further=(self.vault.source(),),
             )
         )
         return Process(

@@ -8,6 +8,7 @@ import json
 import ssl
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 MOUNT = "secret"
 ROLE = "integration-hub"
 AUDIENCE = "vault"
-REVIEWER = "vault-reviewer"
 
 
 class VaultRefusedError(AssertionError):
@@ -87,10 +87,11 @@ class Vault:
         """Auth method `kubernetes`: the API server is asked whether a token is this ServiceAccount's."""
         cluster = yaml.safe_load(plane.kubeconfig.read_text())["clusters"][0]["cluster"]
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        plane.kubectl("create", "serviceaccount", REVIEWER, "-n", namespace)
+        reviewer = f"vault-{uuid.uuid4().hex[:8]}"
+        plane.kubectl("create", "serviceaccount", reviewer, "-n", namespace)
         plane.kubectl(
-            "create", "clusterrolebinding", REVIEWER, "--clusterrole=system:auth-delegator",
-            f"--serviceaccount={namespace}:{REVIEWER}",
+            "create", "clusterrolebinding", reviewer, "--clusterrole=system:auth-delegator",
+            f"--serviceaccount={namespace}:{reviewer}",
         )  # fmt: skip
         self.api("POST", "sys/auth/kubernetes", {"type": "kubernetes"})
         self.api(
@@ -99,7 +100,7 @@ class Vault:
             {
                 "kubernetes_host": cluster["server"],
                 "kubernetes_ca_cert": authority,
-                "token_reviewer_jwt": plane.service_account_token(namespace, REVIEWER),
+                "token_reviewer_jwt": plane.service_account_token(namespace, reviewer),
                 "disable_local_ca_jwt": True,
             },
         )
