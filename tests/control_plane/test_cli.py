@@ -5,39 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from controlplane import ControlPlane, binaries
+from controlplane import ControlPlane
 from eventually import eventually
 from far_end import Asked, Reply
 from hub_process import HubProcess
+from kubectl_plugin import SCRIPTS, kubectl_hub
 from tenant import Tenant, gate
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.xdist_group("hub")]
-
-SCRIPTS = Path(sys.executable).parent
-
-
-def kubectl_hub(
-    plane: ControlPlane, *arguments: str, kubeconfig: Path | None = None, status: int = 0
-) -> subprocess.CompletedProcess[str]:
-    """`kubectl hub …` as a shell would run it; kubectl finds the plugin on the PATH."""
-    kubectl = binaries.locate(["kubectl"])["kubectl"]
-    path = os.pathsep.join([str(SCRIPTS), str(kubectl.parent), os.environ["PATH"]])
-    ran = subprocess.run(
-        [str(kubectl), "hub", *arguments],
-        env={**os.environ, "PATH": path, "KUBECONFIG": str(kubeconfig or plane.kubeconfig)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == status, f"{ran.returncode}\n{ran.stdout}\n{ran.stderr}"
-    return ran
 
 
 def run(tenant: Tenant, *arguments: str, status: int = 0) -> str:

@@ -11,8 +11,10 @@ from integration_hub.cli import options, show
 from integration_hub.cli.api_server import OWN_PROVIDERS, PROVIDERS, resource_path
 from integration_hub.cli.exits import CliError, Exit
 from integration_hub.cli.session import Session
+from integration_hub.providers.catalogue import load_catalogue
 
 Json = Any
+_BUNDLED = "The cluster shows no ClusterIntegrationProvider: this is the catalogue of this command's release."
 
 
 @click.group()
@@ -105,27 +107,33 @@ def categories(session: Session) -> None:
 
 
 def _all(session: Session) -> list[Json]:
-    """Cluster ones and the namespace's own; a namespaced installation has no cluster ones."""
-    found = []
-    for plural, namespace, kind in (
-        (PROVIDERS, "", "ClusterIntegrationProvider"),
-        (OWN_PROVIDERS, session.namespace, "IntegrationProvider"),
-    ):
-        try:
-            listed = session.api.get(resource_path(plural, namespace))["items"]
-        except CliError as error:
-            if error.exit_status is not Exit.DENIED or plural == OWN_PROVIDERS:
-                raise
-            click.echo(f"warning: {error}", err=True)
-            continue
-        found += [{"kind": kind, **each} for each in listed]
+    """The catalogue's and the namespace's own."""
+    own = session.api.get(resource_path(OWN_PROVIDERS, session.namespace))["items"]
+    found = [*_catalogue(session), *({"kind": "IntegrationProvider", **each} for each in own)]
     return sorted(found, key=lambda each: (each["metadata"]["name"], each["kind"]))
+
+
+def _catalogue(session: Session) -> list[Json]:
+    """The cluster's. Where there is none to see, as for a hub that works for single namespaces and has the
+    catalogue in its image, the one of this release.
+    """
+    try:
+        listed = session.api.get(resource_path(PROVIDERS))["items"]
+    except CliError as error:
+        if error.exit_status is not Exit.DENIED:
+            raise
+        listed = []
+    if listed:
+        return [{"kind": "ClusterIntegrationProvider", **each} for each in listed]
+    click.echo(_BUNDLED, err=True)
+    return [entry.manifest for entry in load_catalogue()]
 
 
 def _one(session: Session, name: str) -> Json:
     """The namespace's own of this name, else the cluster's."""
-    own = session.api.find(resource_path(OWN_PROVIDERS, session.namespace, name))
-    found = own or session.api.find(resource_path(PROVIDERS, "", name))
+    found = session.api.find(resource_path(OWN_PROVIDERS, session.namespace, name)) or next(
+        (each for each in _catalogue(session) if each["metadata"]["name"] == name), None
+    )
     if found is None:
         raise CliError(
             f"there is no provider {name}: `kubectl hub provider list` shows what there is", Exit.NOT_FOUND

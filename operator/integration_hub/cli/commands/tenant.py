@@ -54,7 +54,7 @@ def add(session: Session, *, namespaces: tuple[str, ...], home: str, account: st
         bindings = _bindings(namespace)
         found = session.api.find(f"{bindings}/{ROLE}")
         if found is None:
-            session.api.create(bindings, _binding(namespace, subject))
+            session.api.create(bindings, _binding(namespace, subject, _role_kind(session, namespace)))
             click.echo(f"namespace/{namespace} is served")
         elif any(_same(each, subject) for each in found.get("subjects") or ()):
             click.echo(f"namespace/{namespace} is already served")
@@ -88,9 +88,9 @@ def remove(session: Session, *, namespaces: tuple[str, ...], home: str, account:
 @tenant.command("list")
 @options.session("json", "yaml")
 def list_(session: Session) -> None:
-    """List the namespaces that are served."""
+    """List the namespaces that are served, as far as you may look."""
     served = []
-    for binding in session.api.get(f"{_RBAC}/rolebindings")["items"]:
+    for binding in _visible(session):
         if binding["roleRef"]["name"] != ROLE:
             continue
         for each in binding.get("subjects") or ():
@@ -111,12 +111,35 @@ def _bindings(namespace: str) -> str:
     return f"{_RBAC}/namespaces/{quote(namespace, safe='')}/rolebindings"
 
 
-def _binding(namespace: str, subject: Json) -> Json:
+def _visible(session: Session) -> list[Json]:
+    """The cluster's bindings, or the namespace's where those may not be listed."""
+    try:
+        found: list[Json] = session.api.get(f"{_RBAC}/rolebindings")["items"]
+    except CliError as error:
+        if error.exit_status is not Exit.DENIED:
+            raise
+        click.echo(f"Only namespace {session.namespace}: {error}", err=True)
+        found = session.api.get(_bindings(session.namespace))["items"]
+    return found
+
+
+def _role_kind(session: Session, namespace: str) -> str:
+    """A hub without cluster rights has its role in each namespace that it works for."""
+    try:
+        own = session.api.find(f"{_RBAC}/namespaces/{quote(namespace, safe='')}/roles/{ROLE}")
+    except CliError as error:
+        if error.exit_status is not Exit.DENIED:
+            raise
+        own = None
+    return "ClusterRole" if own is None else "Role"
+
+
+def _binding(namespace: str, subject: Json, role_kind: str) -> Json:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": {"name": ROLE, "namespace": namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role_kind, "name": ROLE},
         "subjects": [subject],
     }
 
