@@ -109,4 +109,21 @@ def _first_invalid(mode: AuthMode, values: Mapping[str, str]) -> InvalidKey | No
                 return InvalidKey(key, "a user name must not hold a colon")
         elif not _SENDABLE.fullmatch(value):
             return InvalidKey(key, "it holds blanks at an end, a line break, or letters outside ASCII")
+    return _copied_with_more(mode, values)
+
+
+def _copied_with_more(mode: AuthMode, values: Mapping[str, str]) -> InvalidKey | None:
+    """A token copied with what stood around it, as in `Bearer abc` or `"abc"`: nobody would accept it."""
+    if mode.type is AuthType.BEARER:
+        word, key = "Bearer ", "token"
+    elif mode.type is AuthType.API_KEY:
+        word, key = mode.api_key.prefix if mode.api_key is not None else "", "apiKey"
+    else:
+        return None
+    named = mode.secret_keys.get(key, key)
+    value = values[named]
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return InvalidKey(named, "it is wrapped in quotation marks: write it without them")
+    if word.endswith(" ") and value.lower().startswith(word.lower()):
+        return InvalidKey(named, f"it begins with {word.strip()}, which the hub adds itself: leave that out")
     return None

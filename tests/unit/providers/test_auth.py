@@ -136,6 +136,14 @@ def test_missing_keys_are_named_as_the_secret_must_have_them(
         (AuthMode(type=AuthType.BASIC), {"username": "a:b", "password": "c"}, "username"),
         (AuthMode(type=AuthType.BASIC), {"username": "a", "password": "c\nd"}, "password"),
         (AuthMode(type=AuthType.BEARER, extra_headers={"X-A": "b"}), {"token": "t", "b": "x\ny"}, "b"),
+        (AuthMode(type=AuthType.BEARER), {"token": "Bearer abc"}, "token"),
+        (AuthMode(type=AuthType.BEARER), {"token": '"abc"'}, "token"),
+        (
+            AuthMode(type=AuthType.API_KEY, api_key=ApiKeyPlacement(prefix="Bot ")),
+            {"apiKey": "bot abc"},
+            "apiKey",
+        ),
+        (AuthMode(type=AuthType.API_KEY, secret_keys={"apiKey": "key"}), {"key": "'abc'"}, "key"),
     ],
 )
 def test_a_value_that_cannot_be_sent_names_its_key_and_not_itself(
