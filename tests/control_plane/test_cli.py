@@ -172,8 +172,15 @@ def test_providers_are_browsed(tenant: Tenant) -> None:
     (_, row) = words(run(tenant, "provider", "schema", tenant.provider_name))
     assert row == ["config", "channel", "string", "yes", "-", "Where", "to", "post"]
     assert "communication" in run(tenant, "provider", "categories")
-    missing = kubectl_hub(tenant.plane, "provider", "get", "no-such", "-n", tenant.namespace, status=3)
+    tools = json.loads(run(tenant, "provider", "list", "--category", "CI_CD", "-o", "json"))["items"]
+    assert "jenkins" in {each["metadata"]["name"] for each in tools}
+    missing = kubectl_hub(tenant.plane, "provider", "get", "Slak", "-n", tenant.namespace, status=3)
+    assert "did you mean slack?" in missing.stderr
     assert "`kubectl hub provider list` shows what there is" in missing.stderr
+    nowhere = kubectl_hub(
+        tenant.plane, "provider", "list", "--category", "x", "-n", tenant.namespace, status=3
+    )
+    assert "`kubectl hub provider categories` lists them" in nowhere.stderr
 
 
 @pytest.mark.req("SEC-07")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -30,8 +31,13 @@ def list_(session: Session, *, category: str | None) -> None:
     found = [
         each
         for each in _all(session)
-        if category is None or each["spec"]["category"].lower() == category.lower()
+        if category is None or _flat(each["spec"]["category"]) == _flat(category)
     ]
+    if category is not None and not found:
+        raise CliError(
+            f"there is no provider of category {category}: `kubectl hub provider categories` lists them",
+            Exit.NOT_FOUND,
+        )
     if session.format in {"json", "yaml"}:
         show.structured({"apiVersion": "v1", "kind": "List", "items": found}, session.format)
     elif session.format == "name":
@@ -131,14 +137,23 @@ def _catalogue(session: Session) -> list[Json]:
 
 def _one(session: Session, name: str) -> Json:
     """The namespace's own of this name, else the cluster's."""
-    found = session.api.find(resource_path(OWN_PROVIDERS, session.namespace, name)) or next(
-        (each for each in _catalogue(session) if each["metadata"]["name"] == name), None
-    )
-    if found is None:
+    own = session.api.find(resource_path(OWN_PROVIDERS, session.namespace, name))
+    if own is not None:
+        return own
+    shared = {each["metadata"]["name"]: each for each in _catalogue(session)}
+    if name not in shared:
+        near = ", ".join(get_close_matches(name.lower(), shared))
         raise CliError(
-            f"there is no provider {name}: `kubectl hub provider list` shows what there is", Exit.NOT_FOUND
+            f"there is no provider {name}{f' (did you mean {near}?)' if near else ''}: "
+            "`kubectl hub provider list` shows what there is",
+            Exit.NOT_FOUND,
         )
-    return found
+    return shared[name]
+
+
+def _flat(word: str) -> str:
+    """A category in either spelling: PROJECT_MANAGEMENT, project-management."""
+    return word.lower().replace("_", "-")
 
 
 def _row(found: Json, *, wide: bool) -> tuple[object, ...]:
