@@ -84,8 +84,9 @@ def test_each_word_for_health_can_be_seen(products: Products, process: Corner) -
 
 
 @pytest.mark.req("PRD-21", "PLT-06")
-def test_a_healthy_product_costs_one_write_and_then_none(products: Products, process: Corner) -> None:
+def test_a_healthy_product_costs_nothing_once_all_is_told(products: Products, process: Corner) -> None:
     running(products, process)
+    products.becomes("dataflow", "True", "KeyIssued", condition="ApiKeyReady")
     path = "productregistrations/dataflow"
     writes = products.audited("patch", f"{path}/status")
     asked = len(process.asked)
