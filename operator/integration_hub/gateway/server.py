@@ -28,6 +28,7 @@ from integration_hub.gateway.visit import PeerGoneError
 from integration_hub.ports import Clock
 
 _BACKLOG = 1024
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _log = logging.getLogger(__name__)
 
 
@@ -177,6 +178,8 @@ class _GuardedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._deaf = False
         """Whether the last request that will be read here has been."""
+        self._offered = False
+        """Whether a request has just come with the offer of another protocol, and with a body."""
 
     # ------------------------------------------------------------------ asyncio.Protocol
 
@@ -198,15 +201,31 @@ class _GuardedProtocol(HttpToolsProtocol):
             return
         self._unread += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._deaf = True  # no other protocol is spoken here: the request is answered as it stands
+            self._feed(data)
         except httptools.HttpParserError as error:
             self._unreadable(isinstance(error.__context__, _HeadTooLargeError))
         else:
             if self._unread > self.LIMITS.head_bytes:
                 self._unreadable(too_large=True)
         self._watch_head()
+
+    def _feed(self, data: bytes) -> None:
+        """Let the parser read. Another protocol is never taken up, so what follows is HTTP/1.1 still
+        (RFC 9110 section 7.8): some clients offer HTTP/2 with every request.
+        """
+        while True:
+            try:
+                return self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = data[offer.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                if self._offered:
+                    self._resume()
+
+    def _resume(self) -> None:
+        """The parser took the offer for the request's end: a new one reads the body, framed by the head."""
+        framing = [b"%b: %b\r\n" % each for each in self.headers if each[0] in _FRAMING]
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n")
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -222,12 +241,14 @@ class _GuardedProtocol(HttpToolsProtocol):
     # ------------------------------------------------------------------ the parser
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        if not self._offered:
+            super().on_message_begin()
+            self._in_head, self._head_bytes = True, 0
 
     def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        self._weigh(len(url))
+        if not self._offered:
+            super().on_url(url)
+            self._weigh(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # a trailer is no header: it came after all that was decided by them
@@ -235,22 +256,25 @@ class _GuardedProtocol(HttpToolsProtocol):
             self._weigh(len(name) + len(value) + len(": \r\n"))
 
     def on_headers_complete(self) -> None:
+        if self._offered:
+            self._offered = False  # these headers are known; the body is next
+            return
         self._unread, self._in_head = 0, False
         version = self.parser.get_http_version()
         hosts = sum(name == b"host" for name, _ in self.headers)
         if version not in {"1.0", "1.1"} or hosts > 1 or (version == "1.1" and not hosts):
             raise ValueError("no HTTP/1 with one Host (RFC 9112 section 3.2)")
         super().on_headers_complete()
-        if self.parser.should_upgrade():
-            self.cycle.keep_alive = False
+        self._offered = self.parser.should_upgrade() and any(name in _FRAMING for name, _ in self.headers)
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._unread = 0
-        super().on_message_complete()
+        if not self._offered:
+            self._unread = 0
+            super().on_message_complete()
 
     def _weigh(self, size: int) -> None:
         self._head_bytes += size

@@ -219,14 +219,27 @@ async def test_what_stands_before_nonsense_is_answered_and_nothing_after_it() ->
 
 
 @pytest.mark.parametrize("upgrade", ["websocket", "h2c"])
-async def test_no_other_protocol_is_spoken(upgrade: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_offer_of_another_protocol_is_not_taken_up(
+    upgrade: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Java's client offers HTTP/2 with every request, whether it has a body or not."""
+    offer = ("Connection: Upgrade, HTTP2-Settings", f"Upgrade: {upgrade}", "HTTP2-Settings: AAEAAEAAAAIAAAAA")
+    body = b'{"nothing": "known"}'
     async with serving() as server:
         peer = await server.peer()
-        peer.send(*HEALTH, "Connection: Upgrade", f"Upgrade: {upgrade}")
-        peer.send(*HEALTH)
-        status, headers, _ = await peer.answer()
-        assert (status, headers["connection"]) == (200, "close")
-        assert await peer.hung_up()
+        for framing, sent in (
+            (f"Content-Length: {len(body)}", body),
+            ("Transfer-Encoding: chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)),
+            ("Content-Length: 2", b"{}"),
+        ):
+            peer.send(*HEALTH, *offer, "Content-Length: 0")
+            assert (await peer.answer())[0] == 200
+            peer.send(*HEALTH, *offer)
+            peer.send(*POST, *offer, framing, body=sent)
+            assert (await peer.answer())[0] == 200
+            status, headers, told = await peer.answer()
+            assert (status, json.loads(told)["code"]) == (422, "INVALID_REQUEST")
+            assert "connection" not in headers
     assert not caplog.records
 
 
