@@ -68,7 +68,8 @@ class Judge:
         if found is None:
             return Problem(
                 ErrorCode.INVALID_CONFIGURATION,
-                f"provider: there is no {draft.provider[:253]!r} that this namespace may connect",
+                f"provider: there is no {draft.provider[:253]!r} that this namespace may connect"
+                f"{self._providers.guess(namespace, draft.provider)}",
             )
         if draft.category is not None and draft.category is not found.spec.category:
             return Problem(

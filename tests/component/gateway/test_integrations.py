@@ -111,6 +111,7 @@ async def test_the_same_provider_and_environment_once_more_is_a_conflict() -> No
         ({"name": "providers"}, 422, "INVALID_REQUEST", "name: 'providers' is a word of the API"),
         ({"name": "***"}, 422, "INVALID_REQUEST", "name:"),
         ({"providerId": "nope"}, 422, "INVALID_CONFIGURATION", "provider:"),
+        ({"providerId": "GitHubb"}, 422, "INVALID_CONFIGURATION", "(did you mean github?)"),
         ({"authType": "BASIC"}, 422, "INVALID_CONFIGURATION", "authType:"),
         ({"config": {"apiEndpoint": 5}}, 422, "INVALID_CONFIGURATION", "config.apiEndpoint"),
         ({"config": {"password": "hunter2"}}, 422, "INVALID_CONFIGURATION", "config.password"),

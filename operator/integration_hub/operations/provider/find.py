@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from integration_hub.api.errors import ErrorCode
 from integration_hub.api.provider import (
@@ -75,7 +76,8 @@ class Providers:
         if problem is not None:
             return problem
         return self.find(namespace, name_or_uid) or Problem(
-            ErrorCode.NOT_FOUND, f"There is no provider {name_or_uid[:253]} here."
+            ErrorCode.NOT_FOUND,
+            f"There is no provider {name_or_uid[:253]} here{self.guess(namespace, name_or_uid)}.",
         )
 
     async def categories(self, caller: Caller, namespace: str) -> Mapping[Category, int] | Problem:
@@ -99,6 +101,12 @@ class Providers:
                 found = self._found(observed)
                 return found if found is not None and _usable_from(found, namespace) else None
         return None
+
+    def guess(self, namespace: str, misspelt: str) -> str:
+        """Which visible provider was probably meant, for the end of a sentence; empty if none is like it."""
+        names = {each.key.name for each in self._visible(namespace)}
+        near = get_close_matches(misspelt[:64].lower(), sorted(names), n=2)
+        return f" (did you mean {' or '.join(near)}?)" if near else ""
 
     # ------------------------------------------------------------------ inside
 
