@@ -70,12 +70,14 @@ def _provider_missing(world: Basis) -> Finding | None:
             f"{world.namespace} to its spec.sharedWith.",
         )
     if found is None:
-        listed = f"kubectl get iprov --namespace {owner}" if owner else "kubectl get ciprov"
+        listed = f"`kubectl get iprov --namespace {owner}`"
+        if not owner:  # the cluster's own may be hidden from who asks, or be in the hub's image
+            listed = "`kubectl get ciprov`, or `kubectl hub provider list`,"
         return missing(
             world,
             Reason.PROVIDER_NOT_FOUND,
             f"There is no {label(world)}: correct spec.providerRef, or create it. "
-            f"`{listed}` lists what can be connected.",
+            f"{listed} lists what can be connected.",
         )
     return None
 
