@@ -26,6 +26,7 @@ from integration_hub.api.errors import ErrorCode
 from integration_hub.ports import Caller, Problem, SecretText
 from kubectl_plugin import kubectl_hub
 from namespaced_hub import ACCOUNT, ELSEWHERE, HOME, SERVED, WATCHED, Namespaced, namespaced_hub
+from product_caller import ask, key_of
 from products import QUICK_HEAL, Products
 from tenant import Tenant, gate, head_of
 
@@ -259,6 +260,16 @@ def test_a_deployment_is_healed_once_its_label_says_so(own: Namespaced, corner: 
     products.until("dataflow", lambda: products.healed("dataflow"), seconds=60)
 
 
+@pytest.mark.req("SEC-25")
+def test_a_product_gets_its_key_and_is_known_by_it(own: Namespaced, corner: Corner) -> None:
+    products = Products(own.plane, SERVED)
+    corner.always(200, {"status": "healthy"})
+    products.register("pulse", corner, workload=False)
+    products.becomes("pulse", "True", "KeyIssued", condition="ApiKeyReady")
+    answer = ask(own.hub.gateway_port, "/api/v1/hub/products/pulse/status", key_of(products, "pulse"))
+    assert (answer.status, answer.json["product_id"]) == (200, "pulse")
+
+
 @pytest.mark.req("INT-21")
 def test_a_connection_by_a_provider_of_the_teams_own_is_made_over_http(own: Namespaced, team: Tenant) -> None:
     team.corner.behave = gate
@@ -279,3 +290,10 @@ def test_a_connection_by_a_provider_of_the_teams_own_is_made_over_http(own: Name
     team.becomes("True", "Succeeded", name="far")
     refused = builder.ask("POST", "/api/v1/integrations", body, X_Tenant=WATCHED)
     assert refused.status == 403, "edit of one namespace is not edit of another"
+
+
+def test_it_finds_nothing_wrong_with_having_few_rights(own: Namespaced) -> None:
+    """After all that the tests before made it do."""
+    wrong = [each for each in own.hub.entries() if each.get("level") in {"error", "critical"}]
+    assert not wrong
+    assert own.hub.page("/readyz")[0] == 200
