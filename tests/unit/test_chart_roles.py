@@ -202,7 +202,10 @@ def test_values_of_the_gateway_reach_the_program_as_it_reads_them(monkeypatch: p
                 "rateLimit": {"requestsPerSecond": 2.5, "burst": 7},
                 "body": {"maxBytes": 2_000_000, "maxStreamBytes": 20_000_000_000},
             },
-            "auth": {"passport": {"issuer": "https://passport.example.com", "audience": "hub"}},
+            "auth": {
+                "passport": {"issuer": "https://passport.example.com", "audience": "hub"},
+                "kubernetes": {"issuer": "https://issuer.example.com", "jwksUrl": "https://keys.example.com"},
+            },
             "http": {"pool": {"maxConnections": 250, "keepaliveSeconds": 5}},
             "store": {"retention": {"requestLogRows": 20_000_000, "auditDays": 30}},
         }
@@ -216,6 +219,8 @@ def test_values_of_the_gateway_reach_the_program_as_it_reads_them(monkeypatch: p
     assert (settings.caller_requests_per_second, settings.caller_burst) == (2.5, 7)
     assert (settings.gateway_max_body_bytes, settings.gateway_max_stream_bytes) == (2_000_000, 20_000_000_000)
     assert (settings.oidc_issuer, settings.oidc_audience) == ("https://passport.example.com", "hub")
+    assert settings.kubernetes_issuer == "https://issuer.example.com"
+    assert settings.kubernetes_jwks_url == "https://keys.example.com"
     assert (settings.egress_connections, settings.egress_keepalive_seconds) == (250, 5)
     assert (settings.request_log_rows, settings.audit_days) == (20_000_000, 30)
 
