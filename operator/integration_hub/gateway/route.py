@@ -45,8 +45,11 @@ def api_route(idempotency: Idempotency | None, quick: Handler | None = None) -> 
 
 async def body_of(request: Request, model: type[_Body]) -> _Body:
     """The body as that model, with the refusal that FastAPI would give. For `quick` handlers."""
+    body = await request.body()
+    if not body:
+        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
     try:
-        return model.model_validate_json(await request.body())
+        return model.model_validate_json(body)
     except ValidationError as error:
         found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
         raise RequestValidationError(found) from None

@@ -94,6 +94,8 @@ async def test_an_id_that_holds_an_encoded_slash_leads_to_no_other_route(path: s
     ("method", "path", "body", "said"),
     [
         ("POST", V1, [], "body: must be an object"),
+        ("POST", V1, None, "body: is missing"),
+        ("POST", "/api/integration-hub/x/execute", None, "body: is missing"),
         ("PATCH", f"{V1}/x/status", [], "body: must be an object"),
         ("POST", V1, {"providerId": "x", "name": "x", "config": []}, "config: must be an object"),
         ("GET", f"{V1}?label=team", None, "label: must be name=value, with commas between several"),
