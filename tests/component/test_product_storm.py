@@ -69,6 +69,59 @@ def test_two_products_of_three_are_no_storm() -> None:
     play(story)
 
 
+def newcomers(stage: Stage, number: int) -> None:
+    """So many products that never worked: a typing error in a template that they share."""
+    for name in (f"new{each}" for each in range(number)):
+        stage.dead(name)
+        stage.deploy(name)
+        stage.register(name, workloadRef={"name": name}, heal={"allowedActions": []})
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["one hub", "another hub"])
+def test_products_that_never_worked_are_no_storm(restarted: bool) -> None:
+    async def story(stage: Stage) -> None:
+        names = await fleet(stage, 4)
+        newcomers(stage, 6)
+        await stage.minutes(5)
+        assert stage.health("new0") == "unhealthy"
+        if restarted:
+            await stage.restart()
+            await stage.minutes(5)
+        stage.dead(names[0])
+        await stage.minutes(5)
+        assert brake(stage) == {}
+        assert len(stage.patches()) == 1, "the one that worked is healed"
+
+    play(story)
+
+
+def test_products_that_never_worked_do_not_hide_a_storm_among_the_others() -> None:
+    async def story(stage: Stage) -> None:
+        names = await fleet(stage, 4)
+        newcomers(stage, 20)
+        await stage.minutes(5)
+        for name in names[:3]:
+            stage.dead(name)
+        await stage.minutes(10)
+        assert "tripped" in brake(stage), "three of four, though three of twenty-four"
+        assert stage.patches() == []
+
+    play(story)
+
+
+def test_a_product_counts_from_its_first_good_answer_on_whatever_hub_looks() -> None:
+    async def story(stage: Stage) -> None:
+        names = await fleet(stage, 4)
+        await stage.restart()
+        for name in names[:3]:  # dead before the new hub has seen any of them well
+            stage.dead(name)
+        await stage.minutes(10)
+        assert "tripped" in brake(stage)
+        assert stage.patches() == []
+
+    play(story)
+
+
 def test_the_brake_outlives_the_hub() -> None:
     async def story(stage: Stage) -> None:
         names = await fleet(stage, 4)

@@ -250,6 +250,11 @@ class ProductHealth(Model):
     last_seen: Timestamp | None = Field(
         default=None, description="When it last answered (as of the last write)."
     )
+    last_working: Timestamp | None = Field(
+        default=None,
+        description="When it was last healthy or degraded (as of the last write). None: it never worked yet, "
+        "and its trouble is no sign of a storm.",
+    )
     response_time: Count | None = Field(default=None, description="Time of the last answer, in milliseconds.")
     consecutive_failures: Count = Field(default=0, description="Failed probes in a row.")
     last_error: Text | None = Field(default=None, description="What went wrong last.")
@@ -348,6 +353,7 @@ PRODUCT_REGISTRATION = KindInfo(
     riders=frozenset(
         {
             "health.lastSeen",
+            "health.lastWorking",
             "health.startedAt",
             "health.reportedVersion",
             "health.responseTime",

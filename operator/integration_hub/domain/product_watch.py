@@ -24,6 +24,8 @@ from integration_hub.domain.product_health import (
 from integration_hub.domain.product_report import HEALTHY
 from integration_hub.domain.rollout import Workload
 
+_WORKING = (HealthStatus.HEALTHY, HealthStatus.DEGRADED)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -120,6 +122,15 @@ def probed(
     )
 
 
+def last_working(status: HealthStatus, previous: ProductHealth, now: datetime) -> datetime | None:
+    """When a product with this verdict last did its work, well or badly; None: it never has."""
+    if status in _WORKING:
+        return now
+    if previous.last_working is None and previous.status in _WORKING:
+        return previous.last_seen or now
+    return previous.last_working
+
+
 def health(watch: Watch, verdict: Verdict, previous: ProductHealth, now: datetime) -> ProductHealth:
     """`status.health` as of now."""
     latest = watch.latest
@@ -131,6 +142,7 @@ def health(watch: Watch, verdict: Verdict, previous: ProductHealth, now: datetim
         reported_version=seen.version if seen and seen.version else previous.reported_version,
         started_at=started_at(previous.started_at, seen.uptime_seconds if seen else None, now),
         last_seen=watch.last_seen,
+        last_working=last_working(verdict.status, previous, now),
         response_time=round(latest.elapsed_seconds * 1000) if latest and latest.answered else None,
         consecutive_failures=watch.standing.failures,
         last_error=clip(watch.last_error) if watch.last_error else None,

@@ -34,9 +34,20 @@ class Fleet:
     def __init__(self) -> None:
         self._troubles: dict[Key, datetime] = {}
         self._suspects: dict[Key, datetime] = {}
+        self._newcomers: set[Key] = set()
 
-    def tell(self, key: Key, *, trouble_since: datetime | None, suspect_at: datetime | None) -> None:
-        """How one product is: in trouble, or seen not to answer, or neither."""
+    def tell(
+        self, key: Key, *, trouble_since: datetime | None, suspect_at: datetime | None, worked: bool = True
+    ) -> None:
+        """How one product is: in trouble, or seen not to answer, or neither.
+
+        One that never `worked` is no part of the fleet: what it was given wrongly says nothing about others.
+        """
+        if worked:
+            self._newcomers.discard(key)
+        else:
+            self._newcomers.add(key)
+            trouble_since = suspect_at = None
         if trouble_since is None:
             self._troubles.pop(key, None)
         else:
@@ -52,9 +63,11 @@ class Fleet:
     def clear(self) -> None:
         self._troubles.clear()
         self._suspects.clear()
+        self._newcomers.clear()
 
     def weather(self, size: int, counted_from: datetime | None) -> Storm:
         """How a fleet of `size` products does: BRAKED means that the brake ought to go on."""
+        size -= len(self._newcomers)
         if is_storm(self._troubles.values(), size, counted_from=counted_from):
             return Storm.BRAKED
         maybe = {**self._suspects, **self._troubles}

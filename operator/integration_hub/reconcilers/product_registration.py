@@ -255,6 +255,7 @@ class ProductReconciler:
             product.key,
             trouble_since=None if meant else followed.heal.unhealthy_since,
             suspect_at=now if watch.standing.suspect and not meant else None,
+            worked=product_watch.last_working(verdict.status, product.status.health, now) is not None,
         )
         spec = product.spec
         known = self._links.known_below(product.key.namespace, spec.product_id, spec.dependencies)
