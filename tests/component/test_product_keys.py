@@ -12,7 +12,7 @@ import pytest
 from integration_hub.api.integration import RESTART_ON, ROTATION_REQUESTED
 from integration_hub.api.product_key import REVOCATION_REQUESTED
 from integration_hub.domain import product_key
-from integration_hub.ports import DEPLOYMENTS, ApiError, Json
+from integration_hub.ports import DEPLOYMENTS, ApiError, Json, SecretRead
 from memory import MemorySecrets
 from memory_cluster import MemoryCluster
 from product_stage import NAMESPACE, RESOURCE, Stage, play
@@ -20,7 +20,6 @@ from virtual_time import run
 
 SECRET = "product-dataflow-hub"
 HUB, NINJA = "PRODUCT_HUB_API_KEY", "PRODUCT_NINJA_API_KEY"
-DAY = 24 * 60
 
 
 async def registered(stage: Stage, **changes: Any) -> str:
@@ -95,10 +94,52 @@ def test_a_key_that_nobody_touches_is_never_read_again() -> None:
         await registered(stage)
         await stage.minutes(1)
         reads, writes = len(stage.secrets.reads), stage.writes()
-        await stage.minutes(DAY)
+        await stage.minutes(180)
         await stage.restart()
-        await stage.minutes(DAY)
+        await stage.minutes(180)
         assert (len(stage.secrets.reads), stage.writes()) == (reads, writes)
+
+    play(story)
+
+
+def test_while_the_watch_is_not_open_yet_a_key_is_neither_made_nor_doubted() -> None:
+    async def story(stage: Stage) -> None:
+        stage.secrets.watched = False
+        stage.well()
+        stage.register()
+        await stage.minutes(1)
+        assert stage.conditions()["ApiKeyReady"] == ("Unknown", "KeyPending")
+        assert stage.conditions()["Ready"] == ("True", "Succeeded")
+        stage.secrets.watched = True
+        await stage.seconds(3)
+        first, writes = key(stage), stage.writes()
+        stage.secrets.watched = False
+        await stage.restart()
+        await stage.minutes(10)
+        assert stage.conditions()["ApiKeyReady"] == ("True", "KeyIssued")
+        assert (key(stage), stage.writes()) == (first, writes)
+
+    play(story)
+
+
+def test_while_the_api_server_does_not_answer_about_secrets_the_product_is_watched_as_before() -> None:
+    async def story(stage: Stage) -> None:
+        first = await registered(stage)
+        reading = stage.secrets.read
+
+        async def away(namespace: str, name: str) -> SecretRead:
+            raise ApiError(0, "", f"{namespace}/{name}: nobody answers")
+
+        stage.secrets.read = away  # type: ignore[method-assign]
+        annotate(stage, rotate="one")
+        stage.dead()
+        await stage.minutes(3)
+        assert stage.health() == "unhealthy"
+        assert key(stage) == first
+        stage.secrets.read = reading  # type: ignore[method-assign]
+        await stage.minutes(1)
+        assert key(stage) != first
+        assert works(stage, key(stage))
 
     play(story)
 
@@ -116,10 +157,10 @@ def test_a_label_on_the_secret_costs_one_read_and_no_write() -> None:
 
 def test_rotation_on_a_schedule_leaves_the_previous_key_working_for_the_overlap() -> None:
     async def story(stage: Stage) -> None:
-        policy = {"rotation": {"interval": "7d"}, "overlap": "2h"}
+        policy = {"rotation": {"interval": "3h"}, "overlap": "1h"}
         first = await registered(stage, apiKey=policy)
         assert told(stage)["nextRotationAt"] > told(stage)["lastRotatedAt"]
-        await stage.minutes(7 * DAY - 1)
+        await stage.minutes(3 * 60 - 1)
         assert key(stage) == first
         await stage.minutes(2)
         second = key(stage)
@@ -127,7 +168,7 @@ def test_rotation_on_a_schedule_leaves_the_previous_key_working_for_the_overlap(
         assert works(stage, first)
         assert works(stage, second)
         assert told(stage)["previousValidUntil"] > told(stage)["lastRotatedAt"]
-        await stage.minutes(121)
+        await stage.minutes(61)
         assert not works(stage, first)
         assert works(stage, second)
         assert "previousValidUntil" not in told(stage)
@@ -147,7 +188,7 @@ def test_asked_for_it_rotates_once_for_each_request() -> None:
         assert second != first
         assert works(stage, first)
         assert told(stage)["rotationRequested"] == "one"
-        await stage.minutes(DAY / 2)
+        await stage.minutes(60)
         assert key(stage) == second
         annotate(stage, rotate="two")
         await stage.seconds(3)

@@ -45,7 +45,7 @@ THE_HUB = "system:integration-hub"
 AUDITED = f"{PRODUCT_REGISTRATION.plural}/key"
 SOON = 0.05
 WATCH_SECONDS = 1.0
-"""Until another look where the watch of Secrets has not got so far yet."""
+"""Until another look for a product without a key, where the watch of Secrets has not got so far yet."""
 DENIED_SECONDS = 15.0
 """A grant announces itself nowhere."""
 AGAIN_SECONDS = 5.0
@@ -128,7 +128,7 @@ class ProductKeys:
                 return await self._without(subject)
             match self._watch.service(subject.key.namespace):
                 case Service.PENDING:
-                    return _carried(subject, WATCH_SECONDS)
+                    return _carried(subject, DENIED_SECONDS if subject.known.keys else WATCH_SECONDS)
                 case Service.DENIED:
                     return _hindered(subject, self._secrets.denied(subject.key))
             return await self._step(subject)
