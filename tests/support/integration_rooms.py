@@ -12,7 +12,7 @@ from integration_hub.credentials.seal import KeyRing, Seal
 from integration_hub.credentials.source import HubCredentials
 from integration_hub.domain.consent import Consent
 from integration_hub.egress.call import CallPipeline
-from integration_hub.ports import Clock, Entropy, Expressions
+from integration_hub.ports import Clock, Entropy, Expressions, SecretSource
 from integration_hub.runtime.reflector import Service
 from integration_hub.wiring.credentials import RoomPorts, assemble
 from memory import MemoryEgress, MemoryMetrics, MemorySecrets
@@ -50,6 +50,7 @@ class Rooms:
         *,
         secrets: MemorySecrets,
         egress: MemoryEgress,
+        vault: SecretSource,
         store: MemoryStore,
         expressions: Expressions,
         environment: Mapping[str, str],
@@ -77,6 +78,7 @@ class Rooms:
                 metrics=metrics,
                 clock=clock,
                 entropy=entropy,
+                further=(vault,),
             )
         )
         calls = CallPipeline(

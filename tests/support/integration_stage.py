@@ -41,6 +41,7 @@ from integration_rooms import CONSENT, Rooms, connect_page
 from memory import MemoryEgress, MemoryEvents, MemoryMetrics, MemorySecrets, conditions_of
 from memory_cluster import MemoryCluster
 from memory_store import MemoryStore
+from memory_vault import MemoryVault
 from virtual_time import FixedEntropy, VirtualClock, run
 
 NAMESPACE = "team-a"
@@ -71,6 +72,7 @@ class Stage:
         self.cache = ObjectCache()
         self.secrets = MemorySecrets(self._secret_changed)
         self.egress = MemoryEgress()
+        self.vault = MemoryVault(self.clock)
         self.events = MemoryEvents()
         self.metrics = MemoryMetrics()
         self.store = MemoryStore(self.clock)
@@ -95,6 +97,7 @@ class Stage:
         self.rooms = Rooms.build(
             secrets=self.secrets,
             egress=self.egress,
+            vault=self.vault.source(),
             store=self.store,
             expressions=expressions,
             environment=self.environment,

@@ -10,6 +10,7 @@ from integration_hub.api.conditions import READY
 from integration_hub.api.reasons import Reason
 from integration_hub.domain import conditions
 from integration_hub.domain.conditions import ConditionReport, Finding, Transition
+from integration_hub.domain.integration.credentials import CREDENTIALS_READY
 from integration_hub.domain.integration.world import Basis
 from integration_hub.ports import EventNote, Json, Key
 
@@ -18,6 +19,7 @@ _ALSO_TOLD = ("TokenValid", "CircuitOpen", "RotationDue", "Anomalous", "Projecte
 _TROUBLE = frozenset(
     {
         Reason.REFRESH_FAILED,
+        Reason.VAULT_UNAVAILABLE,
         Reason.ROTATION_DUE,
         Reason.CIRCUIT_OPEN,
         Reason.LATENCY_ANOMALOUS,
@@ -53,6 +55,8 @@ def _others(previous: object, told: ConditionReport) -> Iterator[Transition]:
     """News of the further conditions. The first good word of one is no news; that a circuit closed is."""
     before = {each["type"]: each for each in _conditions(previous)}
     for transition in told.transitions:
+        if transition.type == CREDENTIALS_READY and _unread(transition):
+            yield transition
         if transition.type not in _ALSO_TOLD or transition.now == "Unknown":
             continue
         good = transition.now == "True" and transition.reason not in _TROUBLE
@@ -62,6 +66,11 @@ def _others(previous: object, told: ConditionReport) -> Iterator[Transition]:
     closed = "CircuitOpen" in before and not conditions.find(told.conditions, "CircuitOpen")
     if closed:
         yield Transition("CircuitOpen", "True", "False", Reason.CIRCUIT_CLOSED, "Calls go through again.")
+
+
+def _unread(transition: Transition) -> bool:
+    """Whether credentials go on working and their place cannot be asked any more."""
+    return transition.now == "True" and transition.reason is Reason.VAULT_UNAVAILABLE
 
 
 def _conditions(previous: object) -> tuple[Mapping[str, Json], ...]:
