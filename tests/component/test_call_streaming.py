@@ -401,3 +401,22 @@ async def test_places_are_held_while_a_stream_is_open_and_given_back_after_it(en
         assert on.egress._in_flight == 1  # type: ignore[attr-defined]
         assert [part async for part in stream.chunks()] == [b'{"ok": true}']
     assert on.egress._in_flight == 0  # type: ignore[attr-defined]
+
+
+async def test_who_is_cancelled_before_the_stream_was_theirs_holds_no_place(
+    end: FarEnd, on: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the store is slow when the breaker or the budget is told of the answer."""
+    opened_already = asyncio.Event()
+
+    async def slow(*_: object) -> None:
+        opened_already.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(on.calls, "_respect", slow)
+    caller = asyncio.create_task(on.calls.stream(end.link(), get("/file")))
+    await asyncio.wait_for(opened_already.wait(), 30)
+    caller.cancel()
+    await asyncio.wait([caller])
+    assert on.egress._in_flight == 0  # type: ignore[attr-defined]
+    assert len(on.store.calls) == 1

@@ -97,11 +97,11 @@ def _stays(link: Link) -> Problem | None:
     """What no forgetting ends: a user's own key would be used again, and none is needed for mode NONE."""
     if link.mode.type is AuthType.OAUTH2:
         return None
-    own = link.spec.credentials.secret_ref
+    own = link.spec.credentials.place
     if link.mode.type is AuthType.NONE:
         where = "needs no credentials"
-    elif own is not None:
-        where = f"takes its credentials from your Secret {own.name}"
+    elif own:
+        where = f"takes its credentials from your {own}"
     else:
         return None
     return Problem(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from integration_hub.api.errors import ErrorCode
@@ -121,16 +122,20 @@ class CallPipeline:
             if isinstance(passed, CallAnswer):
                 return passed
             verdict = Verdict.NOTHING
-            try:
-                found = presented or await self._present(journey)
-                if isinstance(found, CallAnswer):
-                    return found
-                opened = await self._streams.open(journey, draft, found, body)
-                outcome = opened.outcome
-                verdict = breaker.verdict(outcome)
-            finally:
-                await self._breakers.leave(link, passed, verdict)
-            await self._respect(link, outcome, opened.headers)
+            async with AsyncExitStack() as nobodys:
+                try:
+                    found = presented or await self._present(journey)
+                    if isinstance(found, CallAnswer):
+                        return found
+                    opened = await self._streams.open(journey, draft, found, body)
+                    if not isinstance(opened, Tried):
+                        await nobodys.enter_async_context(opened)  # it is closed if we are cancelled below
+                    outcome = opened.outcome
+                    verdict = breaker.verdict(outcome)
+                finally:
+                    await self._breakers.leave(link, passed, verdict)
+                await self._respect(link, outcome, opened.headers)
+                nobodys.pop_all()
             if not isinstance(opened, Tried):
                 return opened
             if renewed or not self._renewable(journey, outcome, renewed=renewed):
