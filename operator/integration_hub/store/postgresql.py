@@ -118,7 +118,7 @@ class PostgresqlEngine:
     async def write(
         self, work: Work[T], *, durable: bool = True, alone: str = "", patient: bool = False
     ) -> T:
-        # Said, since the server's default may be another. Sent together: each message is a way there and back.
+        # Said, since a server's default may differ. Sent together: each message is a way there and back.
         begin = ["BEGIN ISOLATION LEVEL READ COMMITTED"]
         if not durable:
             begin.append("SET LOCAL synchronous_commit = off")
