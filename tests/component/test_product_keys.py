@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from integration_hub.api.integration import RESTART_ON, ROTATION_REQUESTED
+from integration_hub.api.meta import format_time
 from integration_hub.api.product_key import REVOCATION_REQUESTED
 from integration_hub.domain import product_key
 from integration_hub.ports import DEPLOYMENTS, ApiError, Json, SecretRead
@@ -315,6 +316,22 @@ def test_workloads_that_asked_for_it_are_restarted_with_each_new_key_and_not_for
         stage.secrets.drop(NAMESPACE, SECRET)
         await stage.minutes(1)
         assert restarts(stage) == 2
+
+    play(story)
+
+
+def test_a_workload_made_in_the_second_of_the_new_key_may_have_the_old_one_and_is_restarted() -> None:
+    async def story(stage: Stage) -> None:
+        await registered(stage)
+        consumer(stage)
+        made = stage.cluster.read(DEPLOYMENTS, NAMESPACE, "dataflow")
+        assert made is not None
+        now = {"creationTimestamp": format_time(stage.clock.now())}
+        stage.cluster.put(DEPLOYMENTS, NAMESPACE, "dataflow", metadata={**made["metadata"], **now})
+        annotate(stage, rotate="one")
+        await stage.seconds(0.2)
+        assert told(stage)["lastRotatedAt"] == now["creationTimestamp"]
+        assert restarts(stage) == 1
 
     play(story)
 

@@ -62,8 +62,9 @@ class Consumers:
         noted = (metadata.get("annotations") or {}).get(REVISION_NOTE, "")
         if noted:
             return str(noted) < revision  # RFC 3339 in UTC sorts as text
+        # Made in the same second it may have read what was there before.
         created = str(metadata.get("creationTimestamp") or "")
-        return created < revision and self._clock.now() - datetime.fromisoformat(revision) < RECENT
+        return created <= revision and self._clock.now() - datetime.fromisoformat(revision) < RECENT
 
     async def _restart(self, namespace: str, metadata: Mapping[str, Json], revision: str) -> bool:
         """Whether a rollout is under way now. One that changed meanwhile is looked at again."""
