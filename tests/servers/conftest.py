@@ -24,6 +24,7 @@ from hub_process import HubProcess, running_hub
 from keycloak_server import Keycloak, keycloak_server
 from s3_server import S3, s3_server
 from tenant import Tenant
+from vault_server import Vault, vault_server
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +42,12 @@ def gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gitea]:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with vault_server(tmp_path_factory.mktemp("vault")) as server:
         yield server
 
 

@@ -11,6 +11,7 @@ import pytest
 from gitea_server import USER, Gitea
 from keycloak_server import Keycloak
 from s3_server import S3
+from vault_server import MOUNT, ROLE, Vault, VaultRefusedError
 
 
 def test_keycloak_has_our_realm(keycloak: Keycloak) -> None:
@@ -25,6 +26,15 @@ def test_gitea_knows_its_user(gitea: Gitea) -> None:
 def test_the_s3_server_refuses_who_does_not_sign(s3: S3) -> None:
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(s3.base)
+
+
+def test_vault_refuses_who_has_no_token_and_whom_its_policy_does_not_name(vault: Vault) -> None:
+    vault.write("somebody/secret", field="value")
+    for token in ("", "no-token-of-this-vault", vault.token("default")):
+        with pytest.raises(VaultRefusedError) as refused:
+            vault.api("GET", f"{MOUNT}/data/somebody/secret", token=token)
+        assert refused.value.status == 403
+    assert vault.api("GET", f"{MOUNT}/data/somebody/secret", token=vault.token(ROLE))
 
 
 def test_stripes_mock_wants_a_key(stripe: str) -> None:

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,14 @@ def test_chart_and_program_carry_one_version() -> None:
         ({"gateway": {"trustedProxies": ["10.0.0.1"]}}, "at '/gateway/trustedProxies/0'"),
         ({"gateway": {"publicUrl": "https://user@hub.example.com"}}, "at '/gateway/publicUrl'"),
         ({"cache": {"redisUrl": "redis://:hunter2@redis:6379"}}, "at '/cache/redisUrl'"),
+        ({"vault": {"path": "{path}"}}, "at '/vault/path'"),
+        ({"vault": {"path": "{namespace}-{path}"}}, "at '/vault/path'"),
+        ({"vault": {"address": "https://user@vault:8200"}}, "at '/vault/address'"),
+        ({"vault": {"address": "https://vault:8200"}}, "at '/vault/auth/role'"),
+        (
+            {"vault": {"address": "https://vault:8200", "auth": {"method": "token"}}},
+            "at '/vault/auth/existingSecret'",
+        ),
         ({"oauth": {"clients": {"slack": {"clientSecret": "s"}}}}, "at '/oauth/clients/slack'"),
         ({"tenants": ["Team A"]}, "at '/tenants/0'"),
         ({"tenants": ["*", "team-a"]}, "at '/tenants': maxItems"),
@@ -332,8 +341,56 @@ def test_the_program_knows_whether_the_admission_policy_is_there(installed: bool
     assert bool(of_kind(documents, "ValidatingAdmissionPolicy")) is installed
 
 
+VAULT = {"address": "https://vault.vault.svc:8200", "auth": {"role": "hub"}}
+
+
+@pytest.mark.parametrize(
+    ("auth", "source"),
+    [
+        (
+            {"role": "hub"},
+            {"serviceAccountToken": {"path": "token", "audience": "vault", "expirationSeconds": 600}},
+        ),
+        (
+            {"method": "approle", "role": "id", "existingSecret": "vault-approle", "key": "secret-id"},
+            {"secret": {"name": "vault-approle", "items": [{"key": "secret-id", "path": "token"}]}},
+        ),
+        (
+            {"method": "token", "existingSecret": "vault-token"},
+            {"secret": {"name": "vault-token", "items": [{"key": "token", "path": "token"}]}},
+        ),
+    ],
+    ids=["kubernetes", "approle", "token"],
+)
+def test_what_proves_the_hub_to_vault_is_a_file_that_the_program_reads(
+    auth: dict[str, Any], source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = render({"vault": {**VAULT, "auth": auth, "ca": {"configMap": "vault-ca"}}})
+    for name, value in plain_env(documents).items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.vault_addr == VAULT["address"]
+    assert (settings.vault_auth, settings.vault_role) == (
+        auth.get("method", "kubernetes"),
+        auth.get("role", ""),
+    )
+    assert settings.vault_path == "{namespace}/{path}"
+    mounts = {mount["name"]: Path(mount["mountPath"]) for mount in container(documents)["volumeMounts"]}
+    assert settings.vault_auth_file == mounts["vault"] / "token"
+    assert settings.vault_ca_file == mounts["vault-ca"] / "ca.crt"
+    volumes = {each["name"]: each for each in deployment(documents)["spec"]["template"]["spec"]["volumes"]}
+    assert volumes["vault"]["projected"]["sources"] == [source]
+    assert volumes["vault-ca"]["configMap"] == {"name": "vault-ca"}
+
+
+def test_without_a_vault_nothing_is_mounted_for_one(defaults: list[Document]) -> None:
+    assert not {"vault", "vault-ca"} & {mount["name"] for mount in container(defaults)["volumeMounts"]}
+    assert not [name for name in plain_env(defaults) if "VAULT" in name]
+
+
 def test_the_chart_sets_no_variable_that_the_program_does_not_know() -> None:
-    documents = render({"egress": {"ca": {"configMap": "company-ca"}}})
+    documents = render({"egress": {"ca": {"configMap": "company-ca"}}, "vault": VAULT})
     prefix = "INTEGRATION_HUB_"
     assert {
         name.removeprefix(prefix).lower() for name in plain_env(documents)
