@@ -73,12 +73,16 @@ def test_a_thousand_connections_that_are_probed_ask_one_read_each_and_one_login(
 def test_while_vault_is_sealed_what_was_read_last_stays_in_use_and_is_told() -> None:
     async def story(stage: Stage) -> None:
         stage.vault.write("team-a/slack", token="right")
-        source = stage.process().source
+        process = stage.process()
+        source = process.source
         before = await source.facts(slack())
         stage.vault.down = SEALED
+        views = []
         for _ in range(20):
             await asyncio.sleep(60)
             assert sent(await source.present(slack())) == "right"
+            views.append(process.reading.warm(slack()))
+        assert all(view is views[0] for view in views), "one state is one view, however long it lasts"
         facts = await source.facts(slack())
         assert isinstance(facts, CredentialFacts)
         assert facts.unread is not None

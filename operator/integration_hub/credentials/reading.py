@@ -183,7 +183,7 @@ class Reading:
             return found, None
         if not isinstance(before.view, View) or before.definitions != _definitions(link):
             return found, None
-        return before.view.source, found
+        return before.view.source, replace(found, retry_after=None)
 
     def _keep(self, link: Link, memory: _Memory) -> View | CredentialProblem:
         self._memory[link.uid] = memory
