@@ -46,6 +46,24 @@ def test_workloads_get_what_is_in_use_and_every_change_of_it() -> None:
     play(story)
 
 
+def test_two_changes_within_a_second_are_two_revisions() -> None:
+    """Workloads are told by the revision which of the two they run on."""
+
+    async def story(stage: Stage) -> None:
+        await connected(stage, credentials=project())
+        revisions = []
+        for token in ("xoxb-2", "xoxb-3", "xoxb-4"):
+            stage.secrets.put(NAMESPACE, "slack-token", token=token)
+            await stage.settle(0.2)
+            held = stage.secrets.data(NAMESPACE, "slack-binding")
+            assert held is not None
+            assert held["token"] == token
+            revisions.append(held["revision"])
+        assert revisions == sorted(set(revisions))
+
+    play(story)
+
+
 def test_a_secret_for_workloads_is_written_once_and_mended_when_it_is_deleted() -> None:
     async def story(stage: Stage) -> None:
         await connected(stage, credentials=project())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from integration_hub.api.integration import INTEGRATION
@@ -79,7 +80,7 @@ class Projector:
         if before == data and revision:
             return Projected(_holds(name), name, revision)
         if not revision or not has_token(link.mode):
-            revision = format_time(self._clock.now())
+            revision = self._next(revision)
         return await self._write(link, name, {**data, REVISION: SecretText(revision)}, found, revision)
 
     async def withdraw(self, namespace: str, name: str, uid: str) -> None:
@@ -89,6 +90,13 @@ class Projector:
             await self._secrets.delete(namespace, name, uid=found.uid)
 
     # ------------------------------------------------------------------ inside
+
+    def _next(self, last: str) -> str:
+        """Now, but later than the revision before: two changes within a second are two."""
+        now = self._clock.now()
+        if last:
+            now = max(now, datetime.fromisoformat(last) + timedelta(seconds=1))
+        return format_time(now)
 
     async def _write(
         self, link: Link, name: str, data: Mapping[str, SecretText], found: SecretRead, revision: str
