@@ -23,7 +23,7 @@ from vault_server import AUDIENCE, MOUNT, ROLE, Vault
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.req("SEC-26")]
 
-CACHE_SECONDS = 1
+CACHE_SECONDS = 0.2
 LEASE = "20m"
 SECONDS = 90.0
 """Seconds until a change in Vault shows in a status, on a machine that is busy."""

@@ -82,6 +82,39 @@ def test_the_way_out_is_a_command_with_the_names_in_it() -> None:
     assert failed.way_out == "kubectl hub connect slack -n team-a"
 
 
+@pytest.mark.parametrize(
+    ("reason", "named", "way_out"),
+    [
+        (
+            "SecretNotFound",
+            {"secretRef": {"name": "token"}},
+            "make it: kubectl create secret generic token -n team-a --from-literal=KEY=VALUE",
+        ),
+        (
+            "SecretNotFound",
+            {"vaultRef": {"path": "slack"}},
+            "make it: vault kv put, at the path that the message names",
+        ),
+        (
+            "InvalidCredentials",
+            {"vaultRef": {"path": "slack"}},
+            (
+                "put a valid key into the Vault secret slack, or connect anew: "
+                "kubectl hub connect slack -n team-a"
+            ),
+        ),
+    ],
+    ids=["no Secret", "nothing in Vault", "refused"],
+)
+def test_the_way_out_leads_to_the_place_that_the_spec_names(
+    reason: str, named: dict[str, Any], way_out: str
+) -> None:
+    found = integration(reason)
+    found["spec"]["credentials"] = named
+    (failed,) = [each for each in diagnose(found) if each.verdict is Verdict.FAILED]
+    assert failed.way_out == way_out
+
+
 def test_credentials_that_were_not_looked_at_are_not_called_good() -> None:
     assert verdicts(integration("ConfigInvalid", credentials="Unknown"))[0] == UNKNOWN
 
