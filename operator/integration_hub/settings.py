@@ -210,8 +210,8 @@ class Settings(BaseSettings):
     )
     kubernetes_issuer: str = Field(
         default="",
-        description="Issuer of ServiceAccount tokens for a hub that works for single namespaces and so checks "
-        "them itself; by default as the API server says.",
+        description="Issuer of ServiceAccount tokens for a hub that works for single namespaces and so "
+        "checks them itself; by default as the API server says.",
     )
     kubernetes_jwks_url: str = Field(
         default="", description="Its keys, where they are to be read outside the API server."
