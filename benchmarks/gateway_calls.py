@@ -6,7 +6,8 @@ Bars: added CPU at most 1.5 ms, p50 added at most 3 ms, on loopback. *One*: one 
 *Sixteen*: sixteen callers who ask again at once, of a far end that takes a tenth of a second, more or less,
 so that sixteen calls are under way all the time, each at another point of its way. What the hub costs
 while nobody asks it is what it takes during the direct calls; that is taken off. A caller's own rate
-limit is lifted.
+limit is lifted. The control is bare_gateway.py: what passing a call on costs in Python on this machine, on
+this day (virtual machines are slower on some).
 """
 
 from __future__ import annotations
@@ -67,32 +68,39 @@ class Pass:
 def added_by_gateway(rig: Rig, *, pairs: int, calls: int, profile: Path | None = None) -> dict[str, Any]:
     """For each load the spread of the pairs' differences, with the passes they come from."""
     token = callers.create(rig)
-    with far_ends.running("quick_far_end.py") as port:
+    with far_ends.running("quick_far_end.py") as port, far_ends.started("bare_gateway.py", str(port)) as bare:
         _connect(rig, port)
         settings = {**callers.SETTINGS, "egress_allow": f"127.0.0.1/32:{port}"}
         with rig.hub(settings, profile=profile) as hub:
-            return asyncio.run(_measure(hub, port, token, pairs, calls))
+            return asyncio.run(_measure(hub, bare, port, token, pairs=pairs, calls=calls))
 
 
-async def _measure(hub: Program, port: int, token: str, pairs: int, calls: int) -> dict[str, Any]:
+async def _measure(
+    hub: Program, bare: far_ends.Started, port: int, token: str, *, pairs: int, calls: int
+) -> dict[str, Any]:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
         direct, through = _direct(client, port), _through(client, hub.gateway_port, token)
+        passed_on = _through(client, bare.port, token)
         await _until_it_works(through, hub)
         results: dict[str, Any] = {"calls": calls}
         for title, load in LOADS.items():
-            for call in (direct, through):
-                await _pass(hub, call, load, WARM_UP)
-            done: list[tuple[Pass, Pass]] = []
+            for call in (direct, passed_on, through):
+                await _pass(hub.cpu_seconds, call, load, WARM_UP)
+            done: list[tuple[Pass, Pass, Pass]] = []
             for pair in range(pairs):
-                plain = await _pass(hub, direct, load, calls)
-                piped = await _pass(hub, through, load, calls)
-                done.append((plain, piped))
-                print(f"    pair {pair}: {title:8} {_figures(plain, piped)}", flush=True)
+                control = await _pass(bare.cpu_seconds, passed_on, load, calls)
+                plain = await _pass(hub.cpu_seconds, direct, load, calls)
+                piped = await _pass(hub.cpu_seconds, through, load, calls)
+                hub.check()
+                done.append((plain, piped, control))
+                print(f"    pair {pair}: {title:8} {_figures(plain, piped, control)}", flush=True)
             results[title] = {
-                "added_cpu_ms": spread([_added_cpu(*pair) for pair in done]),
-                "added_p50_ms": spread([piped.p50 - plain.p50 for plain, piped in done]),
-                "added_p99_ms": spread([piped.p99 - plain.p99 for plain, piped in done]),
-                "direct_p50_ms": spread([plain.p50 for plain, _ in done]),
+                "added_cpu_ms": spread([_added_cpu(plain, piped) for plain, piped, _ in done]),
+                "control_cpu_ms": spread([_control_cpu(control) for _, _, control in done]),
+                "added_p50_ms": spread([piped.p50 - plain.p50 for plain, piped, _ in done]),
+                "added_p99_ms": spread([piped.p99 - plain.p99 for plain, piped, _ in done]),
+                "control_p50_ms": spread([control.p50 - plain.p50 for plain, _, control in done]),
+                "direct_p50_ms": spread([plain.p50 for plain, _, _ in done]),
             }
         return results
 
@@ -103,15 +111,21 @@ def _added_cpu(plain: Pass, piped: Pass) -> float:
     return 1000 * (piped.cpu - idle) / len(piped.latencies)
 
 
-def _figures(plain: Pass, piped: Pass) -> str:
+def _control_cpu(control: Pass) -> float:
+    """Milliseconds by call; it does nothing while nobody asks."""
+    return 1000 * control.cpu / len(control.latencies)
+
+
+def _figures(plain: Pass, piped: Pass, control: Pass) -> str:
     return (
         f"p50 {plain.p50:6.2f} → {piped.p50:6.2f} ms   p99 {plain.p99:6.2f} → {piped.p99:6.2f} ms   "
-        f"added CPU {_added_cpu(plain, piped):5.2f} ms"
+        f"added CPU {_added_cpu(plain, piped):5.2f} ms; control {control.p50:6.2f} ms, "
+        f"{_control_cpu(control):5.2f} ms CPU"
     )
 
 
-async def _pass(hub: Program, call: Call, load: Load, calls: int) -> Pass:
-    """All callers until so many calls are made."""
+async def _pass(cpu_seconds: Callable[[], float], call: Call, load: Load, calls: int) -> Pass:
+    """All callers until so many calls are made; `cpu_seconds` of whom it is about."""
     left = calls
     latencies: list[float] = []
 
@@ -123,10 +137,9 @@ async def _pass(hub: Program, call: Call, load: Load, calls: int) -> Pass:
             await call(load.path)
             latencies.append(1000 * (time.perf_counter() - began))
 
-    cpu, began = hub.cpu_seconds(), time.perf_counter()
+    cpu, began = cpu_seconds(), time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(load.callers)))
-    hub.check()
-    return Pass(latencies, hub.cpu_seconds() - cpu, time.perf_counter() - began)
+    return Pass(latencies, cpu_seconds() - cpu, time.perf_counter() - began)
 
 
 # ---------------------------------------------------------------------- the client

@@ -92,8 +92,7 @@ class Program:
     gateway_port: int = 0
 
     def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_seconds_of(self.process.pid)
 
     def memory(self) -> tuple[float, float]:
         """(resident now, high-water mark) in MiB."""
@@ -309,6 +308,12 @@ class Rig:
             yield program
         finally:
             program.stop()
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """What a process has used so far, in user and kernel mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def name(number: int) -> str:
