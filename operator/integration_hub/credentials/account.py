@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 
 import structlog
@@ -10,6 +9,7 @@ import structlog
 from integration_hub.credentials.oauth_endpoint import OAuthEndpoint, oauth_of
 from integration_hub.credentials.presenting import BEARER
 from integration_hub.domain import url
+from integration_hub.domain.json_text import decoded
 from integration_hub.ports import ExpressionError, HttpResponse, Json, Link
 from integration_hub.providers import token_request
 from integration_hub.providers.request import RequestProblem
@@ -65,7 +65,4 @@ class AccountFinder:
         answer = await self.endpoint.egress.send(request)
         if not isinstance(answer, HttpResponse) or answer.status >= 400:
             return None
-        try:
-            return json.loads(answer.body)
-        except (ValueError, RecursionError):
-            return None
+        return decoded(answer.body)

@@ -16,7 +16,8 @@ from integration_hub.credentials.oauth_endpoint import OAuthEndpoint, not_askabl
 from integration_hub.credentials.owned_secret import OwnedBook, Owner
 from integration_hub.credentials.reading import Reading
 from integration_hub.domain.conditions import clip
-from integration_hub.ports import CredentialProblem, HttpResponse, Json, Link, SecretText
+from integration_hub.domain.json_text import decoded
+from integration_hub.ports import CredentialProblem, HttpResponse, Link, SecretText
 from integration_hub.providers import token_request
 from integration_hub.providers.request import RequestProblem
 from integration_hub.providers.secret_values import CLIENT_ID, CLIENT_SECRET
@@ -78,10 +79,7 @@ class Registrar:
 
 
 def _client(answer: HttpResponse) -> OAuthClient | CredentialProblem:
-    try:
-        document: Json = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        document = None
+    document = decoded(answer.body)
     body = document if isinstance(document, dict) else {}
     client_id, secret = body.get("client_id"), body.get("client_secret")
     if answer.status >= 300 or not isinstance(client_id, str) or not client_id:

@@ -7,7 +7,6 @@ Whoever drives the steps does the verifying: a probe with purpose `rotation` car
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -20,6 +19,7 @@ from integration_hub.credentials.reading import Reading, View
 from integration_hub.domain import url
 from integration_hub.domain.concealment import concealing, one_line
 from integration_hub.domain.conditions import clip
+from integration_hub.domain.json_text import decoded
 from integration_hub.ports import (
     ApiError,
     Clock,
@@ -29,7 +29,6 @@ from integration_hub.ports import (
     Expressions,
     HttpRequest,
     HttpResponse,
-    Json,
     Link,
     OwnedSecrets,
     Presented,
@@ -172,7 +171,7 @@ class KeySteps:
         answer = await self._send(link, view, declared.request, view.values, view.values)
         if isinstance(answer, CredentialProblem):
             return answer
-        seen = {"body": _decoded(answer), "headers": dict(answer.headers)}
+        seen = {"body": decoded(answer.body), "headers": dict(answer.headers)}
         made: dict[str, SecretText] = {}
         for name, source in declared.values.items():
             program = self.expressions.compile(source, VARIABLES)
@@ -227,13 +226,6 @@ class KeySteps:
         query = {name: value.reveal() for name, value in presented.query.items()}
         request = replace(made, headers={**made.headers, **headers}, url=url.with_query(made.url, query))
         return presented.sign(request, self.clock.now()) if presented.sign is not None else request
-
-
-def _decoded(answer: HttpResponse) -> Json:
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _unwritten(name: str, why: str) -> CredentialProblem:

@@ -8,7 +8,6 @@ it is. No outcome repeats a body: only a provider's rule may quote from it, by i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from integration_hub.api.reasons import Reason
 from integration_hub.domain import placeholder
 from integration_hub.domain.concealment import Conceal, nothing, one_line
 from integration_hub.domain.conditions import clip
+from integration_hub.domain.json_text import decoded
 from integration_hub.ports import ExpressionError, Expressions, HttpFailure, HttpResponse, Json
 
 CLASS_VARIABLES = ("status", "headers", "body", "text")
@@ -146,16 +146,9 @@ def variables(answer: HttpResponse) -> Mapping[str, Json]:
     return {
         "status": answer.status,
         "headers": dict(answer.headers),
-        "body": _decoded(text) if len(answer.body) <= MAX_BODY and not answer.truncated else None,
+        "body": decoded(text) if len(answer.body) <= MAX_BODY and not answer.truncated else None,
         "text": text[:MAX_TEXT],
     }
-
-
-def _decoded(text: str) -> Json:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _rendered(message: str, seen: Mapping[str, Json], expressions: Expressions, conceal: Conceal) -> str:

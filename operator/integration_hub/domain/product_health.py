@@ -11,7 +11,6 @@ carries a note, because a product that answers must not be restarted over the fo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from integration_hub.api.conditions import Condition
 from integration_hub.api.integration import HealthStatus
 from integration_hub.api.product_registration import ProductHealth
 from integration_hub.api.reasons import Reason
+from integration_hub.domain.json_text import decoded
 from integration_hub.domain.rollout import RolloutState, Workload
 
 Json = Any
@@ -116,10 +116,7 @@ def _sort(
 
 
 def _report(body: bytes) -> Mapping[str, Json] | None:
-    try:
-        report = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+    report = decoded(body)
     return report if isinstance(report, dict) else None
 
 

@@ -6,13 +6,13 @@ document in one key (Google's service account file) lends its text fields as fur
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from integration_hub.api.authentication import AuthMode, AuthType, TokenRequest
 from integration_hub.domain import placeholder
 from integration_hub.domain.config_schema import ConfigSchema
+from integration_hub.domain.json_text import decoded
 from integration_hub.ports import Link, SecretText
 from integration_hub.providers.auth import InvalidKey, MissingKeys
 
@@ -119,10 +119,7 @@ def _sources(template: str) -> Sequence[str]:
 
 
 def _document(text: SecretText) -> dict[str, SecretText] | None:
-    try:
-        document = json.loads(text.reveal())
-    except (ValueError, RecursionError):
-        return None
+    document = decoded(text.reveal())
     if not isinstance(document, dict):
         return None
     return {

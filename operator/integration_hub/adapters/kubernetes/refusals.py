@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
 
 import aiohttp
 
+from integration_hub.domain.json_text import decoded
 from integration_hub.ports import ApiError, Json
 
 _REASONS = {
@@ -28,10 +28,7 @@ _MESSAGE_LIMIT = 1024
 
 def refused(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
     """The error for an answer outside 2xx: Kubernetes' Status where there is one, else what came instead."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
+    document = decoded(body)
     if isinstance(document, dict) and document.get("kind") == "Status":
         return from_status(document, status=status, retry_after=headers.get("Retry-After"))
     # Not the API server's own words: a proxy or a load balancer in front of it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -12,6 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from integration_hub.api.errors import ErrorCode
+from integration_hub.domain.json_text import decoded
 from integration_hub.ports import Clock, Destination, Egress, HttpFailure, HttpRequest, Json, Problem
 
 _ADMINISTRATOR = Destination("administrator", "")
@@ -94,10 +94,7 @@ async def document_at(egress: Egress, url: str) -> Json:
         cause = answer.message if isinstance(answer, HttpFailure) else f"HTTP {answer.status}"
         _log.warning("An issuer of tokens does not answer", extra={"cause": cause})
         return None
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
+    return decoded(answer.body)
 
 
 def _key_set(document: Json) -> KeySet | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from integration_hub.domain.concealment import concealing
 from integration_hub.domain.conditions import clip
+from integration_hub.domain.json_text import decoded
 from integration_hub.ports import (
     Clock,
     Destination,
@@ -77,7 +78,7 @@ class VaultWire:
         answer = await self._egress.send(self._request(method, path, token, body))
         if isinstance(answer, HttpFailure):
             return self._down(f"Vault cannot be reached: {answer.message}.")
-        document = _decoded(answer)
+        document = decoded(answer.body)
         said = _said(document, _secrets(token, body))
         if answer.status not in _OWN_MATTER or answer.truncated:
             return self._down(_trouble(answer, said))
@@ -110,13 +111,6 @@ class VaultWire:
             self._until = now + self._pause
         self._why = why
         return Unavailable(why, self._until - now)
-
-
-def _decoded(answer: HttpResponse) -> Json:
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _secrets(token: SecretText | None, body: Json) -> Sequence[SecretText]:

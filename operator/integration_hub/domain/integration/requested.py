@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from integration_hub.api.integration import ConnectionTest
 from integration_hub.domain.classification import MAX_BODY
+from integration_hub.domain.json_text import decoded
 from integration_hub.ports import CallAnswer, ExpressionError, Expressions, Json
 
 VARIABLES = ("status", "headers", "body")
@@ -28,7 +28,7 @@ def judge(test: ConnectionTest, answer: CallAnswer, expressions: Expressions) ->
         why = answer.detail or answer.reason.value
         return Checked(test.name, passed=False, message=f"No answer: {why}")
     program = expressions.compile(test.expect, VARIABLES)
-    seen = {"status": answer.status, "headers": dict(answer.headers), "body": _decoded(answer)}
+    seen = {"status": answer.status, "headers": dict(answer.headers), "body": _body(answer)}
     found: Json = program if isinstance(program, ExpressionError) else program.evaluate(seen)
     if isinstance(found, ExpressionError):
         return Checked(test.name, passed=False, message=f"expect cannot be evaluated: {found.message}")
@@ -37,10 +37,7 @@ def judge(test: ConnectionTest, answer: CallAnswer, expressions: Expressions) ->
     return Checked(test.name, passed, f"It answered HTTP {answer.status}, {said}.")
 
 
-def _decoded(answer: CallAnswer) -> Json:
+def _body(answer: CallAnswer) -> Json:
     if answer.truncated or len(answer.body) > MAX_BODY:
         return None
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
+    return decoded(answer.body)
