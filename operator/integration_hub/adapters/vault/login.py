@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from integration_hub.adapters.vault.wire import Answer, Unavailable, VaultWire
+from integration_hub.adapters.vault.wire import Unavailable, VaultWire
 from integration_hub.ports import Json, SecretText
 
 REFUSED_SECONDS = 10.0
@@ -49,11 +49,8 @@ class KubernetesLogin:
 
     async def obtain(self, wire: VaultWire) -> Granted | Unavailable:
         """See the port."""
-        jwt = await _read(self.file)
-        if isinstance(jwt, Unavailable):
-            return jwt
-        given = {"role": self.role, "jwt": jwt.reveal()}
-        return _granted(await wire.ask("POST", f"auth/{self.mount}/login", body=given), f"role {self.role}")
+        given = {"role": self.role}
+        return await _log_in(wire, self.mount, given, proof="jwt", file=self.file, who=f"role {self.role}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +64,8 @@ class AppRoleLogin:
 
     async def obtain(self, wire: VaultWire) -> Granted | Unavailable:
         """See the port."""
-        secret_id = await _read(self.file)
-        if isinstance(secret_id, Unavailable):
-            return secret_id
-        given = {"role_id": self.role, "secret_id": secret_id.reveal()}
-        return _granted(await wire.ask("POST", f"auth/{self.mount}/login", body=given), "this AppRole")
+        given = {"role_id": self.role}
+        return await _log_in(wire, self.mount, given, proof="secret_id", file=self.file, who="this AppRole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +101,14 @@ def grant_of(document: Json) -> Granted | None:
     return Granted(token, _seconds(auth.get("lease_duration")), renewable) if token else None
 
 
-def _granted(answer: Answer | Unavailable, who: str) -> Granted | Unavailable:
+async def _log_in(
+    wire: VaultWire, mount: str, given: dict[str, str], *, proof: str, file: Path, who: str
+) -> Granted | Unavailable:
+    """At an auth method's mount, with what `file` holds as the field `proof`; `who` for a person."""
+    held = await _read(file)
+    if isinstance(held, Unavailable):
+        return held
+    answer = await wire.ask("POST", f"auth/{mount}/login", body={**given, proof: held.reveal()})
     if isinstance(answer, Unavailable):
         return answer
     granted = grant_of(answer.document)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from integration_hub.adapters.vault.login import LOOKUP, REFUSED_SECONDS, Granted, Login, grant_of
 from integration_hub.adapters.vault.wire import Answer, Unavailable, VaultWire
@@ -95,9 +95,7 @@ class VaultSession:
         made = await self._logged_in()
         if isinstance(made, Unavailable) and working is not None:
             pause = min(max(made.retry_after, 1.0), working.ends - now)
-            self._lease = _Lease(
-                working.token, working.life, working.renewable, now + pause, working.ends, working.begun
-            )
+            self._lease = replace(working, renew_at=now + pause)
             return working.token
         return made
 

@@ -33,10 +33,8 @@ class Session(Protocol):
     async def ask(self, method: str, path: str, body: Json = None) -> Answer | Unavailable: ...
 
 
-class NoVault:
-    """ports.SecretSource of a hub that is connected to no Vault: it says so."""
-
-    unwatched_seconds = 60.0
+class _InVault:
+    """What is so of every Vault: who names a secret of it, and that no watch tells of a change."""
 
     def named(self, link: Link) -> bool:
         """See the port."""
@@ -45,6 +43,12 @@ class NoVault:
     def version(self, link: Link) -> SourceVersion:  # noqa: ARG002 - as the port has it
         """See the port."""
         return "unknown"
+
+
+class NoVault(_InVault):
+    """ports.SecretSource of a hub that is connected to no Vault: it says so."""
+
+    unwatched_seconds = 60.0
 
     async def read(self, link: Link) -> SecretRead | CredentialProblem:  # noqa: ARG002 - as the port has it
         """See the port."""
@@ -55,7 +59,7 @@ class NoVault:
         )
 
 
-class VaultSource:
+class VaultSource(_InVault):
     """See the module's text. `seconds`: how long what was read counts."""
 
     def __init__(self, session: Session, mount: str, paths: VaultPaths, *, seconds: float) -> None:
@@ -68,14 +72,6 @@ class VaultSource:
     def unwatched_seconds(self) -> float:
         """See the port."""
         return self._seconds
-
-    def named(self, link: Link) -> bool:
-        """See the port."""
-        return link.spec.credentials.vault_ref is not None
-
-    def version(self, link: Link) -> SourceVersion:  # noqa: ARG002 - as the port has it
-        """See the port."""
-        return "unknown"
 
     async def read(self, link: Link) -> SecretRead | CredentialProblem:
         """See the port."""
